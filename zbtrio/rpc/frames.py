@@ -107,7 +107,7 @@ def goaway(last_stream_id: int, code: ErrorCode, debug: bytes) -> bytes:
 
 
 def read_settings(payload: bytes) -> list[tuple[int, int]]:
-    """Return the (identifier, value) pairs of a SETTINGS frame, checked (RFC 9113 section 6.5.2)."""
+    """Return the checked (identifier, value) pairs of a SETTINGS frame (RFC 9113, 6.5.2)."""
     if len(payload) % 6:
         raise RemoteProtocolError(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS of an odd size")
     pairs: list[tuple[int, int]] = list(_SETTING.iter_unpack(payload))

@@ -131,7 +131,7 @@ class HeaderDecoder:
         self._known: dict[bytes, HeaderSet] = {}
 
     def decode(self, block: bytes) -> HeaderSet:
-        """Return the header set of `block`; a block that came before gives the same object again."""
+        """Return the header set of `block`; a block known from before gives the same object."""
         known = self._known.get(block)
         return known if known is not None else self._decode_new(block)
 
