@@ -27,16 +27,33 @@ class PluginError(ZbtrioError):
     """A plugin can't be loaded or breaks the rules of its hooks; names its distribution."""
 
 
+class HandlerError(ZbtrioError):
+    """A handler can't be registered or called as it is declared; names job type and handler."""
+
+
 class BindingError(ZbtrioError):
     """A job's variables don't fit the handler's parameters; names job type, element, variable."""
+
+
+class WorkerStopped(ZbtrioError):
+    """A worker has ended because no subscription was left; the message names each and its error."""
+
+
+class JobLost(ZbtrioError):
+    """The job can't be reported or extended: it has ended, or was given to a worker anew."""
 
 
 class CredentialsError(ZbtrioError):
     """No credentials for the gateway could be had, so nothing was sent to it.
 
     The usual cause is the OAuth token endpoint: it can't be reached, or it refused the client id
-    and secret. The message names the endpoint and its answer, never a secret.
+    and secret (`refused`: trying again is useless). The message names the endpoint and its answer,
+    never a secret.
     """
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class VariablesError(ZbtrioError):
