@@ -4,6 +4,8 @@ from zbtrio.rpc.call import ServerStream, UnaryCall
 from zbtrio.rpc.channel import Channel
 from zbtrio.rpc.deadline import Deadline
 from zbtrio.rpc.grpc import Metadata, Method, RpcError
+from zbtrio.rpc.server import Servable, Server
+from zbtrio.rpc.server_call import ServerCall, current_call
 
 __all__ = [
     "Channel",
@@ -11,6 +13,10 @@ __all__ = [
     "Metadata",
     "Method",
     "RpcError",
+    "Servable",
+    "Server",
+    "ServerCall",
     "ServerStream",
     "UnaryCall",
+    "current_call",
 ]
