@@ -42,16 +42,17 @@ class HeaderSet:
     """A received header list.
 
     Blocks that come again share one HeaderSet, so what was worked out for it stays with it:
-    `fault`, the verdict of the rule `checked` (see header_rules), and `meaning`, the reader's own
-    interpretation.
+    `fault` and `content_length`, which header_rules finds, and `meaning`, the reader's own
+    interpretation. `checked` is the rule that has looked at it.
     """
 
-    __slots__ = ("checked", "fault", "fields", "meaning")
+    __slots__ = ("checked", "content_length", "fault", "fields", "meaning")
 
     def __init__(self, fields: Fields) -> None:
         self.fields = fields
         self.checked: object = None
         self.fault: str | None = None
+        self.content_length: int | None = None
         self.meaning: Any = None
 
     def get(self, name: bytes) -> bytes | None:
@@ -93,8 +94,13 @@ class HeaderEncoder:
         """Obey the peer's SETTINGS_HEADER_TABLE_SIZE (bytes); more than HPACK's default is not
         used.
         """
-        self._encoder.header_table_size = min(size, HeaderTable.DEFAULT_SIZE)
+        size = min(size, HeaderTable.DEFAULT_SIZE)
+        if size == self._table.maxsize:
+            return  # hpack would take back the announcement of a change that is not sent yet
+        self._encoder.header_table_size = size
         self._known.clear()
+        changes = self._encoder.table_size_changes
+        changes[:] = [min(changes), size]  # RFC 7541 section 4.2: the smallest and the last
 
     def encode(self, headers: FieldList) -> bytes:
         """Return the header block of `headers`."""
@@ -105,20 +111,23 @@ class HeaderEncoder:
 
     def _encode_new(self, headers: FieldList) -> bytes:
         resized, before = self._table.resized, self._table.changes
-        limit = self._table.maxsize // 4
+        room = self._table.maxsize
         block = self._encoder.encode(
-            [(name, value, _keep_out(name, value, limit)) for name, value in headers.fields]
+            [(name, value, _keep_out(name, value, room)) for name, value in headers.fields]
         )
-        if self._table.changes != before:
+        if self._table.changes != before or len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
-        elif not resized and len(self._known) < MAX_REMEMBERED:
+        if self._table.changes == before and not resized:
             self._known[headers] = block
         return block
 
 
-def _keep_out(name: bytes, value: bytes, limit: int) -> bool:
-    """A token that fills the table would push everything else out of it, again at each refresh."""
-    return name in NAMES_KEPT_OUT_WHEN_LARGE and table_entry_size(name, value) > limit
+def _keep_out(name: bytes, value: bytes, room: int) -> bool:
+    """A field that fills the table would push everything else out of it, a token again at each
+    refresh.
+    """
+    limit = room // 4 if name in NAMES_KEPT_OUT_WHEN_LARGE else room
+    return table_entry_size(name, value) > limit
 
 
 class HeaderDecoder:
@@ -139,9 +148,9 @@ class HeaderDecoder:
         before = self._table.changes
         fields = self._decoder.decode(block, raw=True)
         headers = HeaderSet(tuple((bytes(name), bytes(value)) for name, value in fields))
-        if self._table.changes != before:
+        if self._table.changes != before or len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
-        elif len(self._known) < MAX_REMEMBERED and len(block) <= MAX_REMEMBERED_BLOCK:
+        if self._table.changes == before and len(block) <= MAX_REMEMBERED_BLOCK:
             self._known[block] = headers
         return headers
 

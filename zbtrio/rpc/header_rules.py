@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BAD_IN_VALUE = re.compile(rb"[\x00\r\n]")
+_NUMBER = re.compile(rb"[0-9]{1,18}")
 _CONNECTION_SPECIFIC = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 )
@@ -38,6 +39,9 @@ def fault_in_trailers(headers: HeaderSet) -> str | None:
 
 def _check(headers: HeaderSet, rule: Callable[[Fields], str | None]) -> str | None:
     headers.checked, headers.fault = rule, rule(headers.fields)
+    length = headers.get(b"content-length")
+    if headers.fault is None and length is not None:
+        headers.content_length = int(length)
     return headers.fault
 
 
@@ -77,6 +81,10 @@ def _fields(fields: Fields) -> str | None:
             return f"header name {name!r}"
         if name in _CONNECTION_SPECIFIC or (name == b"te" and value != b"trailers"):
             return f"header {name!r}, which HTTP/2 forbids"
-        if _BAD_IN_VALUE.search(value) or value != value.strip(b" \t"):
+        if _BAD_IN_VALUE.search(value):
             return f"a forbidden byte in the value of {name!r}"
+        if value != value.strip(b" \t") and name != b"grpc-message":
+            return f"space around the value of {name!r}"  # gRPC leaves it in status messages
+        if name == b"content-length" and not _NUMBER.fullmatch(value):
+            return f"content-length {value!r}"
     return None

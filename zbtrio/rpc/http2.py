@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import Any
 
-from hpack import HPACKError
+from hpack import HPACKError, OversizedHeaderListError
 
 from zbtrio.rpc import frames
 from zbtrio.rpc.frames import (
@@ -60,6 +60,7 @@ class Stream:
     """One stream: which sides are open, what each may still send, and whose it is."""
 
     __slots__ = (
+        "body_left",
         "credit_due",
         "end_waiting",
         "headers_received",
@@ -78,6 +79,7 @@ class Stream:
         self.send_window = send_window
         self.receive_window = receive_window
         self.credit_due = 0
+        self.body_left: int | None = None  # what a content-length promised and has not come
         self.local_open = True
         self.remote_open = True
         self.reset_sent = False
@@ -118,6 +120,8 @@ class Http2Connection:
         self.failed = False  # the peer broke the protocol, nothing more is read
         self.resets_received = 0
         self._stream_window = stream_window
+        # A peer that has not read our settings yet may use HTTP/2's default window.
+        self._stream_room = max(stream_window, frames.DEFAULT_WINDOW)
         self._max_concurrent_streams = max_concurrent_streams
         self._max_header_block = max_header_list_size
         self._encoder = HeaderEncoder()
@@ -138,6 +142,7 @@ class Http2Connection:
         self._credit_due = 0
         self._blocked: OrderedDict[int, Stream] = OrderedDict()
         self._reset_ids: OrderedDict[int, None] = OrderedDict()
+        self._newest_forgotten_reset = 0
         self._settings_sent = 0
         self._settings_acked = 0
         self._partial: _PartialHeaders | None = None
@@ -191,6 +196,8 @@ class Http2Connection:
         """How many more streams the peer lets this client open now."""
         if self.going_away or self.failed or not self.settings_received:
             return 0
+        if self._next_id > MAX_WINDOW:
+            return 0  # the ids are used up
         return self.remote_max_streams - len(self.streams)
 
     def open_stream(self, headers: FieldList, literals: bytes = b"") -> Stream:
@@ -199,8 +206,6 @@ class Http2Connection:
         """
         if self.streams_left <= 0:
             raise LocalProtocolError("no stream can be opened here now")
-        if self._next_id > MAX_WINDOW:
-            raise LocalProtocolError("the connection has used up its stream ids")
         stream = self._new_stream(self._next_id)
         self._next_id += 2
         self.send_headers(stream, headers, literals)
@@ -275,8 +280,10 @@ class Http2Connection:
         assert waiting
         piece = waiting[0]
         size = min(len(piece), stream.send_window, self._send_window, self._peer_frame_size)
-        if size <= 0 and len(piece):
-            return False
+        if size <= 0:  # a window may be negative; an empty frame needs none
+            if len(piece):
+                return False
+            size = 0
         if size == len(piece):
             waiting.popleft()
         else:
@@ -300,14 +307,18 @@ class Http2Connection:
             for stream in list(self._blocked.values()):
                 if self._send_piece(stream):
                     progress = True
-                    if not stream.waiting:
+                    if stream.waiting:
+                        self._blocked.move_to_end(stream.id)
+                    else:
                         del self._blocked[stream.id]
                         events.append(frames.StreamWritable(stream))
 
     def give_credit(self, stream: Stream, size: int) -> None:
         """Let the peer send `size` more bytes on the stream: the owner has room for them."""
+        if not stream.remote_open or stream.reset_sent:
+            return
         stream.credit_due += size
-        if stream.credit_due * 2 >= self._stream_window and stream.remote_open:
+        if stream.credit_due * 2 >= self._stream_window:
             self._out.append(frames.window_update(stream.id, stream.credit_due))
             stream.receive_window += stream.credit_due
             stream.credit_due = 0
@@ -337,7 +348,8 @@ class Http2Connection:
         """Remember that frames of this stream may still come and mean nothing."""
         self._reset_ids[stream_id] = None
         if len(self._reset_ids) > MAX_RESETS_REMEMBERED:
-            self._reset_ids.popitem(last=False)
+            forgotten, _ = self._reset_ids.popitem(last=False)
+            self._newest_forgotten_reset = max(self._newest_forgotten_reset, forgotten)
 
     def send_settings(self, settings: dict[Setting, int]) -> int:
         """Send SETTINGS and return a ticket: SettingsAcked brings it back once the peer has read
@@ -423,7 +435,7 @@ class Http2Connection:
         if flags & frames.PADDED:
             payload = frames.unpad(payload)
         if stream is None or not stream.remote_open:
-            self._frame_on_closed(stream_id, "DATA")
+            self._frame_on_closed(stream_id, stream, "DATA", events)
             return
         if not stream.headers_received:
             self._fail_stream(stream, PROTOCOL_ERROR, "DATA before HEADERS", events)
@@ -433,6 +445,9 @@ class Http2Connection:
             self._fail_stream(stream, FLOW_CONTROL_ERROR, "more DATA than its window", events)
             return
         ended = bool(flags & END_STREAM)
+        if stream.body_left is not None and not _fits(stream, len(payload), ended):
+            self._fail_stream(stream, PROTOCOL_ERROR, "a body unlike its content-length", events)
+            return
         if not payload and not ended:
             self._count_empty_frame()
             if size:
@@ -492,21 +507,26 @@ class Http2Connection:
         """Decode, always: a block left out would put the two header tables out of step."""
         try:
             headers = self._decoder.decode(partial.block())
+        except OversizedHeaderListError as error:
+            raise RemoteProtocolError(ENHANCE_YOUR_CALM, str(error)) from error
         except HPACKError as error:
             raise RemoteProtocolError(ErrorCode.COMPRESSION_ERROR, str(error)) from error
         stream = self.streams.get(partial.stream_id)
         if stream is None and not self.client:
             stream = self._accept_stream(partial)
         if stream is None or not stream.remote_open:
-            self._frame_on_closed(partial.stream_id, "HEADERS")
+            self._frame_on_closed(partial.stream_id, stream, "HEADERS", events)
             return
         fault = self._fault_in(headers, stream, partial)
         if fault is not None:
             self._fail_stream(stream, PROTOCOL_ERROR, fault, events)
             return
-        if self.client and not stream.headers_received and _is_informational(headers):
-            return
-        stream.headers_received = True
+        if not stream.headers_received:
+            if self.client and _is_informational(headers):
+                return
+            stream.headers_received = True
+            if headers.content_length is not None:
+                stream.body_left = headers.content_length
         if partial.ended:
             self._end_remote(stream)
         events.append(frames.HeadersReceived(stream, headers, partial.ended))
@@ -517,8 +537,13 @@ class Http2Connection:
         if stream.headers_received:
             if not partial.ended:
                 return "a second header block that does not end the stream"
-            return fault_in_trailers(headers)
-        return fault_in_response(headers) if self.client else fault_in_request(headers)
+            return fault_in_trailers(headers) or _fault_in_end(stream.body_left)
+        fault = fault_in_response(headers) if self.client else fault_in_request(headers)
+        if fault is None and partial.ended:
+            if self.client and _is_informational(headers):
+                return "an informational response that ends the stream"
+            return _fault_in_end(headers.content_length)
+        return fault
 
     def _accept_stream(self, partial: _PartialHeaders) -> Stream | None:
         stream_id = partial.stream_id
@@ -557,6 +582,7 @@ class Http2Connection:
         stream = self.streams.pop(stream_id, None)
         if stream is not None:
             self._blocked.pop(stream_id, None)
+            stream.waiting = None
             stream.local_open = stream.remote_open = False
             events.append(frames.StreamReset(stream, code))
 
@@ -566,7 +592,7 @@ class Http2Connection:
         if flags & ACK:
             self._on_settings_ack(payload, events)
             return
-        for name, value in frames.read_settings(payload):
+        for name, value in dict(frames.read_settings(payload)).items():  # the last one counts
             self._apply(name, value, events)
         self.settings_received = True
         self._reply(frames.frame(frames.SETTINGS, ACK, 0))
@@ -657,7 +683,7 @@ class Http2Connection:
     # Streams
 
     def _new_stream(self, stream_id: int) -> Stream:
-        stream = Stream(stream_id, self._peer_stream_window, self._stream_window)
+        stream = Stream(stream_id, self._peer_stream_window, self._stream_room)
         self.streams[stream_id] = stream
         return stream
 
@@ -684,14 +710,19 @@ class Http2Connection:
         self.forget(stream)
         events.append(frames.StreamReset(stream, code, fault))
 
-    def _frame_on_closed(self, stream_id: int, what: str) -> None:
-        """A frame for a stream that is not open: harmless after our own reset, else a fault of
-        the peer.
+    def _frame_on_closed(
+        self, stream_id: int, stream: Stream | None, what: str, events: list[Event]
+    ) -> None:
+        """A frame after the peer's end of a stream: harmless after our own reset, else its fault
+        (RFC 9113 section 5.1).
         """
+        if stream is not None:
+            self._fail_stream(stream, STREAM_CLOSED, f"{what} after the end", events)
+            return
         if stream_id in self._reset_ids:
             return
         self._refuse_idle(stream_id, what)
-        if self._reset_ids and stream_id < next(iter(self._reset_ids)):
+        if stream_id <= self._newest_forgotten_reset:
             return  # may have been reset by us so long ago that it is forgotten
         raise RemoteProtocolError(STREAM_CLOSED, f"{what} on stream {stream_id}, which has ended")
 
@@ -733,6 +764,17 @@ class _PartialHeaders:
 
     def block(self) -> bytes:
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+def _fits(stream: Stream, size: int, ended: bool) -> bool:
+    """Whether a piece of a body agrees with its content-length (RFC 9113 section 8.1.1)."""
+    assert stream.body_left is not None
+    stream.body_left -= size
+    return stream.body_left == 0 if ended else stream.body_left >= 0
+
+
+def _fault_in_end(body_left: int | None) -> str | None:
+    return "a body shorter than its content-length" if body_left else None
 
 
 def _is_informational(headers: HeaderSet) -> bool:
