@@ -20,6 +20,7 @@ from grpclib.const import Status
 
 from zbtrio.rpc.codec import decode
 from zbtrio.rpc.grpc import (
+    CallHeaders,
     MessageReader,
     Metadata,
     Method,
@@ -53,9 +54,9 @@ class Call:
         "deadline",
         "done",
         "error",
+        "headers",
         "initial_metadata",
         "long_lived",
-        "metadata",
         "method",
         "payload",
         "refusals",
@@ -70,7 +71,7 @@ class Call:
         method: Method,
         payload: bytes,
         deadline: float,
-        metadata: Metadata,
+        headers: CallHeaders,
         long_lived: bool,
     ) -> None:
         self._channel = channel
@@ -78,7 +79,7 @@ class Call:
         self.method = method
         self.payload = payload
         self.deadline = deadline
-        self.metadata = metadata
+        self.headers = headers
         self.long_lived = long_lived
         self.connection: Connection | None = None
         self.stream: Stream | None = None
@@ -172,10 +173,10 @@ class UnaryCall(Call):
         method: Method,
         payload: bytes,
         deadline: float,
-        metadata: Metadata,
+        headers: CallHeaders,
         on_done: Callable[[UnaryCall], object],
     ) -> None:
-        super().__init__(channel, method, payload, deadline, metadata, False)
+        super().__init__(channel, method, payload, deadline, headers, False)
         self.on_done = on_done
         self.data = b""
         self._messages = 0
@@ -222,10 +223,10 @@ class ServerStream(Call):
         method: Method,
         payload: bytes,
         deadline: float,
-        metadata: Metadata,
+        headers: CallHeaders,
         long_lived: bool,
     ) -> None:
-        super().__init__(channel, method, payload, deadline, metadata, long_lived)
+        super().__init__(channel, method, payload, deadline, headers, long_lived)
         self.unread: deque[tuple[bytes, float]] = deque()
         self.arrival = 0.0
         self.stopping = False

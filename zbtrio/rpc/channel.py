@@ -31,11 +31,19 @@ from zbtrio.rpc.codec import encode
 from zbtrio.rpc.connection import Connection, Endpoint
 from zbtrio.rpc.deadline import DeadlineHeap, Timed
 from zbtrio.rpc.dial import Connector, dial, parse_target
-from zbtrio.rpc.grpc import Metadata, Method, RpcError, frame_message, metadata_literals
+from zbtrio.rpc.grpc import (
+    CallHeaders,
+    Metadata,
+    Method,
+    RpcError,
+    frame_message,
+    read_call_metadata,
+)
 from zbtrio.rpc.stub_stream import StubStream
 
 MAX_MESSAGE_SIZE = 16 * 1024 * 1024
 MAX_REFUSALS = 5
+MAX_METADATA_REMEMBERED = 64
 READY_WITHIN = 10.0  # seconds from dialling to the server's SETTINGS
 SPREAD = 0.2  # seconds over which waiting calls start after a reconnect
 SHORT_LIVED = 1.0  # seconds: a connection that ends sooner counts as a failed attempt
@@ -89,6 +97,7 @@ class Channel:
         self._next_target = 0
         self._short: dict[Call, None] = {}
         self._long: dict[Call, None] = {}
+        self._known_metadata: dict[Metadata, CallHeaders] = {}
         self._deadlines = DeadlineHeap(self._expire)
         self._listeners: list[StateListener] = []
         self._state = "connecting"
@@ -200,7 +209,9 @@ class Channel:
             ValueError, TypeError: metadata that gRPC doesn't allow.
             RuntimeError: the channel is closed.
         """
-        call = UnaryCall(self, method, _frame(request), _when(timeout), metadata, on_done)
+        call = UnaryCall(
+            self, method, _frame(request), _when(timeout), self._headers(metadata), on_done
+        )
         self.submit(call)
         return call
 
@@ -252,14 +263,16 @@ class Channel:
             request, timeout, metadata: as for start_unary.
             long_lived: the call will be parked at the server (a poll); it leaves room for others.
         """
-        return ServerStream(self, method, _frame(request), _when(timeout), metadata, long_lived)
+        return ServerStream(
+            self, method, _frame(request), _when(timeout), self._headers(metadata), long_lived
+        )
 
     def request(
         self,
         name: str,
         cardinality: Cardinality,
-        request_type: type,
-        reply_type: type,
+        request_type: type[Any],
+        reply_type: type[Any],
         *,
         timeout: float | None = None,
         deadline: Any = None,
@@ -284,13 +297,22 @@ class Channel:
 
         return StubStream(start, reply_type, single=cardinality is Cardinality.UNARY_UNARY)
 
+    def _headers(self, metadata: Metadata) -> CallHeaders:
+        """Read metadata, or remember: most calls carry the same token and nothing else."""
+        key = tuple(metadata)
+        headers = self._known_metadata.get(key)
+        if headers is None:
+            if len(self._known_metadata) >= MAX_METADATA_REMEMBERED:
+                self._known_metadata.clear()
+            headers = self._known_metadata[key] = read_call_metadata(key)
+        return headers
+
     # What calls ask of their channel
 
     def submit(self, call: Call) -> None:
         """Start a call, now or when there is room."""
         if self._nursery is None or self._state == "closed":
             raise RuntimeError(f"{self!r}: calls need an open channel (async with)")
-        metadata_literals([item for item in call.metadata if item[0] != "authorization"])
         self._deadlines.add(call)
         if self._waiting_like(call) or not self._place(call):
             self._waiting_like(call)[call] = None

@@ -18,7 +18,7 @@ from grpclib.const import Status
 from zbtrio.rpc import frames
 from zbtrio.rpc.call import Call, ServerStream
 from zbtrio.rpc.frames import ErrorCode, Event
-from zbtrio.rpc.grpc import RpcError, encode_timeout, metadata_literals
+from zbtrio.rpc.grpc import RpcError, encode_timeout
 from zbtrio.rpc.header_memo import FieldList, literal
 from zbtrio.rpc.http2 import Http2Connection, Stream
 
@@ -61,7 +61,7 @@ class Connection:
         self._endpoint = endpoint
         self._keepalive = keepalive
         self._core = Http2Connection(client=True)
-        self._headers: dict[tuple[str, str | None], FieldList] = {}
+        self._headers: dict[tuple[str, bytes | None], FieldList] = {}
         self._writer: trio.lowlevel.Task | None = None
         self._writes = 0
         self._stopping: list[ServerStream] = []
@@ -114,21 +114,15 @@ class Connection:
 
     def _request_headers(self, call: Call) -> tuple[FieldList, bytes]:
         """The part of the headers that the core remembers, and the literals that differ."""
-        token: str | None = None
-        rest = call.metadata
-        for name, value in call.metadata:
-            if name == "authorization" and isinstance(value, str):
-                token = value
-                rest = [item for item in call.metadata if item[0] != "authorization"]
-        key = (call.method.route, token)
+        key = (call.method.route, call.headers.token)
         headers = self._headers.get(key)
         if headers is None:
             if len(self._headers) >= MAX_REMEMBERED_HEADERS:
                 self._headers.clear()
-            headers = self._headers[key] = self._new_headers(call.method.route, token)
-        return headers, metadata_literals(rest)
+            headers = self._headers[key] = self._new_headers(*key)
+        return headers, call.headers.literals
 
-    def _new_headers(self, route: str, token: str | None) -> FieldList:
+    def _new_headers(self, route: str, token: bytes | None) -> FieldList:
         fields = [
             (b":method", b"POST"),
             (b":scheme", self._endpoint.scheme),
@@ -140,7 +134,7 @@ class Connection:
             (b"grpc-accept-encoding", b"identity,gzip"),
         ]
         if token is not None:
-            fields.append((b"authorization", token.encode()))
+            fields.append((b"authorization", token))
         return FieldList(*fields)
 
     def call_ended(self, stream: Stream) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from math import ceil
+from typing import Any
 
 from attrs import frozen
 from grpclib.const import Status
@@ -45,8 +46,8 @@ class Method:
     """One RPC: its route ("/package.Service/Name") and message classes."""
 
     route: str
-    request_type: type
-    response_type: type
+    request_type: type[Any]
+    response_type: type[Any]
 
     @property
     def name(self) -> str:
@@ -187,13 +188,29 @@ def decode_timeout(value: bytes) -> float:
 # Metadata
 
 
-def metadata_literals(metadata: Metadata) -> bytes:
-    """Return metadata as header literals; raise ValueError or TypeError for a bad key or value."""
-    if not metadata:
-        return b""
-    return b"".join(
-        literal(name.encode(), value.encode()) for name, value in encode_metadata(metadata)
-    )
+@frozen
+class CallHeaders:
+    """What a call's metadata adds to its request headers.
+
+    Attributes:
+        token: the value of `authorization`, which is the same for many calls.
+        literals: the other fields, encoded.
+    """
+
+    token: bytes | None
+    literals: bytes
+
+
+def read_call_metadata(metadata: Metadata) -> CallHeaders:
+    """Encode a call's metadata; raise ValueError or TypeError for a key or value gRPC forbids."""
+    token: bytes | None = None
+    literals: list[bytes] = []
+    for name, value in encode_metadata(metadata):
+        if name == "authorization":
+            token = value.encode()
+        else:
+            literals.append(literal(name.encode(), value.encode()))
+    return CallHeaders(token, b"".join(literals))
 
 
 def decode_metadata(headers: HeaderSet) -> Metadata:

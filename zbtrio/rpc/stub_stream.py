@@ -20,7 +20,7 @@ class StubStream:
     """
 
     def __init__(
-        self, start: Callable[[Any], ServerStream], reply_type: type, *, single: bool
+        self, start: Callable[[Any], ServerStream], reply_type: type[Any], *, single: bool
     ) -> None:
         self._start = start
         self._reply_type = reply_type

@@ -1,0 +1,1 @@
+"""Measurements against other clients, on a real broker: `make bench`."""
