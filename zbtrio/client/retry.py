@@ -62,9 +62,9 @@ OVERWRITING = RetryRule(received=_TOOK_NOTHING_ON, lost=frozenset({Status.UNAVAI
 THROWING = evolve(OVERWRITING, gone=frozenset({Status.NOT_FOUND}))
 ONCE = RetryRule(received=_TOOK_NOTHING_ON)
 
+# Without StreamActivatedJobs: it never ends by itself, so whoever reads it opens it again.
 RULES: dict[str, RetryRule] = {
     "ActivateJobs": REPEATABLE,
-    "StreamActivatedJobs": REPEATABLE,
     "CompleteJob": ENDING,
     "FailJob": REPEATABLE,
     "ThrowError": THROWING,
