@@ -13,16 +13,7 @@ from typing import Any, TypeVar
 import betterproto2
 
 from zbtrio.rpc.codec_source import can_compile, decoder_source, encoder_source, fields_of
-from zbtrio.rpc.varint import (
-    DecodeError,
-    read_int32,
-    read_int64,
-    read_uint32,
-    read_uint64,
-    read_varint,
-    skip_field,
-    varint,
-)
+from zbtrio.rpc.varint import DecodeError, read_varint, skip_field, varint
 
 __all__ = ["DecodeError", "decode", "decoder_for", "encode", "encoder_for"]
 
@@ -65,10 +56,6 @@ def decoder_for(cls: type[M]) -> Callable[[bytes], M]:
         "cls": cls,
         "known": frozenset(field.tag for field in fields),
         "new": cls.__new__,
-        "read_int32": read_int32,
-        "read_int64": read_int64,
-        "read_uint32": read_uint32,
-        "read_uint64": read_uint64,
         "read_varint": read_varint,
         "refusal": _refusal,
         "skip_field": skip_field,

@@ -18,7 +18,8 @@ order only take another pass. A pass without progress has met a field that the c
             value = data[pos + 1]
             pos += 2
             if value > 127:
-                value, pos = read_int64(data, pos - 1)
+                value, pos = read_varint(data, pos - 1)
+                value = value if value < 2**63 else (value + 2**63) % 2**64 - 2**63
             v1 = value
             tag = data[pos]
         ...
@@ -47,7 +48,6 @@ from betterproto2 import FieldMetadata, Message
 _SIZED = {"bytes": b"", "message": None, "string": ""}
 _NUMBERS = {"bool": False, "enum": 0, "int32": 0, "int64": 0, "uint32": 0, "uint64": 0}
 _DEFAULTS = _SIZED | _NUMBERS
-_READERS = {"bool": "read_varint", "enum": "read_int64"}
 
 
 @attrs.frozen
@@ -185,7 +185,8 @@ _NUMBER = """\
 value = data[pos + {width}]
 pos += {width} + 1
 if value > 127:
-    value, pos = {read}(data, pos - 1)
+    value, pos = read_varint(data, pos - 1)
+    value = {fold}
 """
 
 _SIZED_VALUE = """\
@@ -196,6 +197,17 @@ if size > 127:
 value = data[pos : pos + size]
 pos += size
 """
+
+# What of a varint too large for the type counts, as protobuf has it.
+_SIGNED_32 = "(value + 2**31) % 2**32 - 2**31"
+_FOLDS = {
+    "bool": "value",
+    "enum": _SIGNED_32,
+    "int32": _SIGNED_32,
+    "int64": "value if value < 2**63 else (value + 2**63) % 2**64 - 2**63",
+    "uint32": "value % 2**32",
+    "uint64": "value % 2**64",
+}
 
 _CONVERSIONS = {
     "bool": "value > 0",
@@ -225,9 +237,12 @@ def _default(field: Field) -> str:
 
 
 def _decode_field(field: Field) -> str:
-    template = _SIZED_VALUE if field.kind in _SIZED else _NUMBER
-    read = _READERS.get(field.kind, f"read_{field.kind}")
-    body = template.format(width=len(field.tag_bytes), read=read) + _store(field)
+    width = len(field.tag_bytes)
+    if field.kind in _SIZED:
+        body = _SIZED_VALUE.format(width=width)
+    else:
+        body = _NUMBER.format(width=width, fold=_FOLDS[field.kind])
+    body += _store(field)
     loop = "while" if field.meta.repeated else "if"
     return f"{loop} {_is_next(field)}:\n{indent(body, ' ' * 4)}    tag = data[pos]\n"
 
