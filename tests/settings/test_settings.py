@@ -9,9 +9,14 @@ from zbtrio.errors import SettingsError
 from zbtrio.settings import SettingsFile, Variable, milliseconds, option
 
 
+def above_zero(instance, attribute, value) -> None:
+    if value <= 0:
+        raise ValueError(f"it is {value}")
+
+
 @attrs.define(eq=False)
 class Limits:
-    rate: float = 1.0
+    rate: float = attrs.field(default=1.0, validator=above_zero)
     burst: int = 1
 
 
@@ -22,7 +27,9 @@ class Example:
     keepalive: float | None = option(45.0, env=milliseconds("ZEEBE_KEEP_ALIVE"))
     tls: bool = option(False)
     tenants: tuple[str, ...] = option(())
-    token: str | None = option(None, secret=True)
+    token: str | None = option(
+        None, secret=True, validator=attrs.validators.optional(attrs.validators.max_len(9))
+    )
     pin: int = option(0, secret=True, env="PIN")
     style: str = option("long", choices=["long", "short"])
     ca: Path | None = option(None)
@@ -135,7 +142,8 @@ def test_tables_in_tables(toml) -> None:
         ("worker = 5", r"zbtrio.toml:1: \[worker\] must be a table"),
         ("[worker]\ntimeout = '5'",
             r"zbtrio.toml:2: \[worker\] timeout: Expected `float`, got `str`"),
-        ("[worker]\ntimeout = 0", r"\[worker\]: 'timeout' must be > 0"),
+        ("[worker]\ntimeout = 0", r"zbtrio.toml:2: \[worker\] timeout: 'timeout' must be > 0"),
+        ("[worker]\nlimits.rate = 0", r"zbtrio.toml:2: \[worker.limits\] rate: it is 0.0"),
         ("[worker]\nstyle = 'fast'", r":2: \[worker\] style: must be one of 'long', 'short', not"),
         ("[worker.per_type.charge]\nburts = 2",
             r":2: \[worker.per_type.charge\] has no setting 'burts'. Did you mean 'burst'"),
@@ -172,6 +180,9 @@ def test_secrets_are_masked_in_repr_and_errors(toml) -> None:
     file = toml('[worker]\ntoken = "hunter2"\n')
     assert "hunter2" not in repr(load(file)) + repr(file)
     assert "token=***" in repr(load(file))
+    with pytest.raises(SettingsError, match=r"toml:2: .worker. token: .*secret") as caught:
+        load(toml('[worker]\ntoken = "hunter2 hunter2"'))
+    assert "hunter2" not in str(caught.value)
     for environ in ({"PIN": "hunter2"}, {"ZBTRIO_WORKER_PIN": "hunter2"}):
         with pytest.raises(SettingsError, match=r"PIN: .*secret") as caught:
             load(environ=environ)

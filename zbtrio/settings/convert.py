@@ -16,6 +16,7 @@ from zbtrio.suggest import suggest
 
 _SEQUENCES = (list, tuple, set, frozenset, collections.abc.Sequence)
 _MAPPINGS = (dict, collections.abc.Mapping)
+_SECRET = "this value can't be used (it is secret, so not shown)"
 
 
 @attrs.frozen
@@ -62,12 +63,34 @@ def _from_text(text: str, annotation: Any) -> object:
     return text
 
 
-def construct(cls: type[Any], values: Mapping[str, object], where: str) -> Any:
-    """Call the settings class; what its validators refuse becomes a SettingsError."""
+def construct(
+    cls: type[Any], values: Mapping[str, object], path: tuple[str, ...], where: Mapping[str, str]
+) -> Any:
+    """Call the settings class; what its validators refuse becomes a SettingsError.
+
+    `where` tells, by option, the place that its value came from.
+    """
     try:
         return cls(**values)
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"{where}: {error.args[0] if error.args else error}") from None
+        name = _refused_option(cls, values)
+        place = f"{where[name]}: " if name in where else ""
+        about = f" {name}" if name else ""
+        reason = error.args[0] if error.args else error  # attrs adds the whole attribute
+        if name and options(cls)[name].about.secret:
+            reason = _SECRET
+        raise SettingsError(f"{place}[{'.'.join(path)}]{about}: {reason}") from None
+
+
+def _refused_option(cls: type[Any], values: Mapping[str, object]) -> str:
+    """The option whose validator refuses its value, found by asking each once more."""
+    for field in attrs.fields(cls):
+        try:
+            if field.validator and field.alias in values:
+                field.validator(None, field, values[field.alias])
+        except (ValueError, TypeError):
+            return field.alias
+    return ""
 
 
 def refuse_unknown(
@@ -106,7 +129,8 @@ def _table(cls: type[Any], value: object, place: Place, path: tuple[str, ...]) -
         if field.required and name not in entries:
             raise TypeError(f"{name!r} is missing")
     converted = {k: convert(v, fields[k], place, (*path, k)) for k, v in entries.items()}
-    return construct(cls, converted, f"{place.where(path)}: [{'.'.join(path)}]")
+    where = {name: place.where((*path, name)) for name in converted}
+    return construct(cls, converted, path, where)
 
 
 def _without_none(annotation: Any) -> Any:
@@ -132,7 +156,5 @@ def _check_choice(value: object, field: OptionField) -> None:
 def _refused(
     error: Exception, field: OptionField, place: Place, path: tuple[str, ...]
 ) -> SettingsError:
-    reason = "this value can't be used (it is secret, so not shown)"
-    if not field.about.secret:
-        reason = str(error)
+    reason = _SECRET if field.about.secret else str(error)
     return SettingsError(f"{place.where(path)}: [{'.'.join(path[:-1])}] {path[-1]}: {reason}")

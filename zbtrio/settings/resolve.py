@@ -74,7 +74,7 @@ def resolve(
             values[name], origins[name] = found
         elif field.required:
             raise SettingsError(search.missing(field))
-    return Resolved(construct(cls, values, f"[{table}]"), origins)
+    return Resolved(construct(cls, values, path, origins), origins)
 
 
 def variables(table: str, field: OptionField) -> tuple[Variable, ...]:
