@@ -16,7 +16,7 @@ from zbtrio.suggest import suggest
 
 _SEQUENCES = (list, tuple, set, frozenset, collections.abc.Sequence)
 _MAPPINGS = (dict, collections.abc.Mapping)
-_SECRET = "this value can't be used (it is secret, so not shown)"
+_HIDDEN = "this value can't be used (it is secret, so not shown)"
 
 
 @attrs.frozen
@@ -78,7 +78,7 @@ def construct(
         about = f" {name}" if name else ""
         reason = error.args[0] if error.args else error  # attrs adds the whole attribute
         if name and options(cls)[name].about.secret:
-            reason = _SECRET
+            reason = _HIDDEN
         raise SettingsError(f"{place}[{'.'.join(path)}]{about}: {reason}") from None
 
 
@@ -156,5 +156,5 @@ def _check_choice(value: object, field: OptionField) -> None:
 def _refused(
     error: Exception, field: OptionField, place: Place, path: tuple[str, ...]
 ) -> SettingsError:
-    reason = _SECRET if field.about.secret else str(error)
+    reason = _HIDDEN if field.about.secret else str(error)
     return SettingsError(f"{place.where(path)}: [{'.'.join(path[:-1])}] {path[-1]}: {reason}")
