@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import trio
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
-from grpclib.metadata import encode_grpc_message
+from grpclib.metadata import encode_grpc_message, encode_metadata
 
 from zbtrio.rpc.codec import DecodeError
-from zbtrio.rpc.grpc import MessageReader, Metadata, RpcError, frame_message, metadata_literals
+from zbtrio.rpc.grpc import MessageReader, Metadata, RpcError, frame_message
 from zbtrio.rpc.header_memo import FieldList, literal
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class ServerCall:
         if self._headers_sent:
             raise RuntimeError("the response's headers are already sent")
         self._headers_sent = True
-        self._connection.send_headers(self._stream, RESPONSE, metadata_literals(metadata))
+        self._connection.send_headers(self._stream, RESPONSE, _literals(metadata))
 
     # For the connection
 
@@ -257,7 +257,7 @@ class ServerCall:
         if self.done:
             return
         self.done = True
-        literals = metadata_literals(metadata)
+        literals = _literals(metadata)
         if message:
             literals = literal(b"grpc-message", status_message(message)) + literals
         headers = (TRAILERS if self._headers_sent else TRAILERS_ONLY)[status]
@@ -272,6 +272,12 @@ def status_message(text: str) -> bytes:
     encoded = encode_grpc_message(text[:MAX_STATUS_MESSAGE])
     encoded = re.sub("^ +| +$", lambda spaces: "%20" * len(spaces[0]), encoded)
     return re.sub("%.?$", "", encoded[:MAX_STATUS_MESSAGE]).encode()
+
+
+def _literals(metadata: Metadata) -> bytes:
+    return b"".join(
+        literal(name.encode(), value.encode()) for name, value in encode_metadata(metadata)
+    )
 
 
 def _only_rpc_error(error: Exception) -> GRPCError | None:

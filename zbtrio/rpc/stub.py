@@ -4,7 +4,15 @@ They have the protected names that betterproto2_compiler's grpclib-style code ca
 anything that has grpclib's `request()`: this package's own, or grpclib's.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Mapping,
+)
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -144,8 +152,12 @@ class ServiceBase:
         request: Request,
     ) -> None:
         responses = handler(request)
-        if isinstance(responses, AsyncIterable):
+        if not isinstance(responses, AsyncIterable):
+            await responses  # a method that never yields is a coroutine: no response at all
+            return
+        try:
             async for response in responses:
                 await stream.send_message(response)
-        else:  # a method that never yields is a coroutine, and stands for no response at all
-            await responses
+        finally:
+            if isinstance(responses, AsyncGenerator):
+                await responses.aclose()  # a call that ends early leaves it in the middle
