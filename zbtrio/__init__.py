@@ -1,5 +1,6 @@
 """Job workers and a client for Zeebe (Camunda 8), on trio."""
 
+from zbtrio.client import ZeebeClient
 from zbtrio.errors import (
     BindingError,
     GatewayError,
@@ -9,13 +10,27 @@ from zbtrio.errors import (
     PluginError,
     SettingsError,
     VariablesError,
+    WorkerStopped,
     ZbtrioError,
 )
 from zbtrio.hooks import hookimpl
-from zbtrio.worker.job import Job
-from zbtrio.worker.names import camel_case
-from zbtrio.worker.outcomes import BpmnError, Complete, Detach, Fail, Outcome, Release
-from zbtrio.worker.tasks import Tasks
+from zbtrio.worker import (
+    BpmnError,
+    Complete,
+    Detach,
+    Fail,
+    Job,
+    Limiter,
+    Outcome,
+    Poll,
+    Release,
+    Tasks,
+    Var,
+    Worker,
+    WorkerHandle,
+    camel_case,
+    run,
+)
 
 __version__ = "0.1.0"
 
@@ -29,14 +44,22 @@ __all__ = [
     "HandlerError",
     "Job",
     "JobLost",
+    "Limiter",
     "Outcome",
     "OutcomeUnknown",
     "PluginError",
+    "Poll",
     "Release",
     "SettingsError",
     "Tasks",
+    "Var",
     "VariablesError",
+    "Worker",
+    "WorkerHandle",
+    "WorkerStopped",
     "ZbtrioError",
+    "ZeebeClient",
     "camel_case",
     "hookimpl",
+    "run",
 ]

@@ -8,32 +8,30 @@ a middleware or the handler has asked for `job.variables` is that dict converted
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import msgspec
 
 from zbtrio.errors import BindingError, VariablesError
+from zbtrio.hooks import Codecs
 from zbtrio.variables import loads
 from zbtrio.worker.job import Job
 from zbtrio.worker.names import Names, python_name
 from zbtrio.worker.parameters import Variable, read_parameters, reads_variables, wrong_handler
 from zbtrio.worker.tasks import Task
 
-__all__ = ["Binding", "DecodeHook"]
+__all__ = ["Binding"]
 
 NO_VARIABLE = "zbtrio:none"
 """Fetched when a handler wants no variables: an empty list would mean all of them."""
-
-DecodeHook = Callable[[type, Any], Any]
-"""Makes a value of a type that msgspec doesn't know: (type, what the JSON holds) -> value."""
 
 
 class Binding:
     """What one handler wants, and how a job gives it.
 
-    `provided` has the values that are injected by type; `dec_hook` decodes types that msgspec
-    doesn't know. Raises HandlerError for a handler that can't be called with variables.
+    `provided` has the values that are injected by type; `codecs` know types that msgspec doesn't.
+    Raises HandlerError for a handler that can't be called with variables.
 
     Attributes:
         fetch: names of the variables to fetch; None for all.
@@ -45,11 +43,12 @@ class Binding:
         *,
         names: Names | None = None,
         provided: Mapping[type, object] | None = None,
-        dec_hook: DecodeHook | None = None,
+        codecs: Codecs | None = None,
     ) -> None:
         self._task = task
         self._names = names
-        self._dec_hook = dec_hook
+        self._codecs = codecs
+        self._dec_hook = dec_hook = None if codecs is None else codecs.decode
         self._wanted = read_parameters(task, names, provided or {})
         for variable in self._wanted.variables:
             self._check_type(variable)
@@ -129,15 +128,16 @@ class Binding:
     # Compilation
 
     def _check_type(self, variable: Variable) -> None:
-        unknown = None if self._dec_hook else next(_unknown_classes(variable.annotation), None)
-        if unknown is not None:
+        for unknown in _unknown_classes(variable.annotation):
+            if self._codecs is not None and self._codecs.find(unknown) is not None:
+                continue
             raise wrong_handler(
                 self._task,
                 f"nothing provides parameter {variable.parameter}: {unknown.__qualname__} is no "
                 "type that variables have, and no lifespan or plugin gives one.",
             )
         try:
-            msgspec.json.Decoder(variable.annotation, dec_hook=self._dec_hook)
+            msgspec.json.Decoder(variable.annotation)
         except TypeError as error:
             raise wrong_handler(self._task, f"parameter {variable.parameter}: {error}.") from None
 

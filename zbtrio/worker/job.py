@@ -43,16 +43,29 @@ class Job:
     Attributes:
         deadline: trio time (`trio.current_time()`) at which the handler is cancelled, shortly
             before the gateway gives the job to someone else.
+        arrived, started: trio time at which it came in, and at which its handler began.
         message: the gateway's message itself.
     """
 
-    __slots__ = ("_headers", "_over", "_variables", "deadline", "keeper", "message", "scope")
+    __slots__ = (
+        "_headers",
+        "_over",
+        "_variables",
+        "arrived",
+        "deadline",
+        "keeper",
+        "message",
+        "scope",
+        "started",
+    )
 
     def __init__(self, message: ActivatedJob, keeper: JobKeeper, deadline: float) -> None:
         self.message = message
         self.keeper = keeper
         self.deadline = deadline
         self.scope: trio.CancelScope | None = None
+        self.arrived = 0.0
+        self.started = 0.0
         self._over = False
         self._variables: dict[str, Any] | None = None
         self._headers: dict[str, Any] | None = None

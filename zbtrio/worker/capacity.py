@@ -1,0 +1,86 @@
+"""How many jobs a subscription may hold, and when it asks for more.
+
+Two limits: `concurrency` handlers run at once, and `max_jobs_active` jobs are held: waiting,
+running, or finished and not yet acknowledged. Between the two lies the queue, whose jobs start the
+moment a handler ends, while the next poll is still on its way.
+
+A queue hides the time that a poll takes, and costs fairness: a job that waits here could run in
+another worker, and its lease runs down. So the queue is only as long as quick handlers make it: the
+jobs in it shall wait no longer than `PATIENCE`. Handlers of 100 ms get all of it, handlers of
+several seconds none, and lose nothing by that, since a poll takes milliseconds. Before the first
+handler has ended nothing is known, and nothing is queued.
+
+While a handler could run, a poll is wanted at once, however few jobs there is room for; one that
+only fills the queue waits until half of the queue is empty, since each poll costs the broker.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Capacity"]
+
+PATIENCE = 0.25
+"""Seconds a queued job should wait at most."""
+
+WEIGHT = 0.1
+"""Of the latest handler, in the running mean of their durations."""
+
+
+class Capacity:
+    """The counts of one subscription.
+
+    Attributes:
+        running: handlers at work, with abandoned threads and detached jobs.
+        held: all jobs that are here, from their arrival until the gateway knows their outcome.
+        reserved: what the open poll may still bring.
+    """
+
+    __slots__ = (
+        "_mean",
+        "_patience",
+        "concurrency",
+        "held",
+        "max_jobs_active",
+        "reserved",
+        "running",
+    )
+
+    def __init__(self, concurrency: int, max_jobs_active: int, timeout: float) -> None:
+        self.concurrency = concurrency
+        self.max_jobs_active = max_jobs_active
+        self.running = 0
+        self.held = 0
+        self.reserved = 0
+        self._patience = min(PATIENCE, timeout / 20)
+        self._mean: float | None = None
+
+    @property
+    def queue(self) -> int:
+        """How many jobs may wait here."""
+        most = self.max_jobs_active - self.concurrency
+        if self._mean is None:
+            return 0
+        if self._mean <= self._patience:
+            return most
+        return min(most, int(self.concurrency * self._patience / self._mean))
+
+    @property
+    def room(self) -> int:
+        """How many more jobs may come, whoever brings them."""
+        return self.max_jobs_active - self.held - self.reserved
+
+    def wanted(self) -> int:
+        """How many jobs to poll for now; 0 when a poll isn't due."""
+        queue = self.queue
+        free = self.concurrency + queue - self.held
+        if free <= 0 or self.running < self.concurrency:
+            return max(0, free)
+        return free if 2 * free > queue else 0
+
+    def handler_took(self, seconds: float) -> None:
+        """Learn from a handler that has ended."""
+        mean = self._mean
+        self._mean = seconds if mean is None else mean + WEIGHT * (seconds - mean)
+
+    def queue_stood(self, seconds: float) -> None:
+        """Learn that queued jobs have waited so long: no handler has ended in this time."""
+        self._mean = max(self._mean or 0.0, seconds)
