@@ -5,6 +5,7 @@ pluggy could load them itself, but then a failing import would not say whose it 
 
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
 
 import attrs
 
@@ -22,7 +23,7 @@ class Candidate:
     distribution: str  # "zbtrio-retry 0.1.0"
     entry: EntryPoint
 
-    def load(self) -> type:
+    def load(self) -> type[Any]:
         """Import the plugin class. Raises PluginError, with the distribution, if that fails."""
         try:
             found: object = self.entry.load()
@@ -36,7 +37,7 @@ class Candidate:
             raise PluginError(
                 f"Plugin {self.name!r} of {self.distribution}: {self.entry.value} is no class."
             )
-        return found
+        return cast(type[Any], found)
 
 
 def installed(entries: Iterable[EntryPoint] | None = None) -> dict[str, Candidate]:

@@ -78,7 +78,8 @@ class Observers:
 
         def observer(hook: str) -> Any:
             caller: pluggy.HookCaller = getattr(relay, hook)
-            return Observer(hook, _calls(caller), self.failures)
+            made: Observer[Any] = Observer(hook, _calls(caller), self.failures)
+            return made
 
         self.job_activated: Observer[Job] = observer("job_activated")
         self.job_finished: Observer[Job, Outcome, float, float] = observer("job_finished")

@@ -26,7 +26,7 @@ from zbtrio.hooks.types import Middleware, Wrap
 from zbtrio.suggest import suggest
 
 if TYPE_CHECKING:
-    from zbtrio.worker.handle import Handle
+    from zbtrio.worker.handle import WorkerHandle
     from zbtrio.worker.job import Job
     from zbtrio.worker.outcomes import Outcome
     from zbtrio.worker.subscription import Subscription
@@ -131,7 +131,7 @@ class PluginSet:
         return tuple(sorted(wanted))
 
     @asynccontextmanager
-    async def lifespans(self, worker: Handle) -> AsyncGenerator[dict[type, object]]:
+    async def lifespans(self, worker: WorkerHandle) -> AsyncGenerator[dict[type, object]]:
         """Enter every lifespan in order, give what they gave by type, leave them in reverse."""
         provided: dict[type, object] = {}
         givers: dict[type, Plugin] = {}

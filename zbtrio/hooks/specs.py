@@ -15,7 +15,7 @@ from zbtrio.hooks.markers import hookspec
 from zbtrio.hooks.types import Middleware, VariableCodec
 
 if TYPE_CHECKING:
-    from zbtrio.worker.handle import Handle
+    from zbtrio.worker.handle import WorkerHandle
     from zbtrio.worker.job import Job
     from zbtrio.worker.outcomes import Outcome
     from zbtrio.worker.subscription import Subscription
@@ -31,7 +31,7 @@ def register_tasks() -> Tasks | None:
 
 
 @hookspec
-def lifespan(worker: Handle) -> AbstractAsyncContextManager[object] | None:
+def lifespan(worker: WorkerHandle) -> AbstractAsyncContextManager[object] | None:
     """Something that lives as long as the worker runs; what it gives is injectable by its type.
 
     Entered in the worker's own task before the first poll (so context variables set in it reach
