@@ -246,7 +246,8 @@ def test_a_value_of_the_wrong_type_is_refused(message: Any) -> None:
 
 def test_none_counts_as_the_default() -> None:
     nothing: Any = None
-    task = UserTaskProperties(candidate_groups=nothing, priority=nothing)
+    task = UserTaskProperties(priority=nothing)
+    task.candidate_groups = nothing
     assert encode(task) == bytes(task) == b""
     assert encode(FailJobRequest(job_key=nothing, variables=nothing)) == b""
 

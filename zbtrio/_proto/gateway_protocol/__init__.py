@@ -175,10 +175,6 @@ class PartitionPartitionBrokerRole(betterproto2.Enum):
 
 
 class TenantFilter(betterproto2.Enum):
-    """
-    ---- Job activation ----
-    """
-
     PROVIDED = 0
     """
     the tenants of the request
@@ -190,8 +186,10 @@ class TenantFilter(betterproto2.Enum):
     """
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ActivatedJob(betterproto2.Message):
+    """Protobuf message ActivatedJob."""
+
     key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     type: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -268,12 +266,59 @@ class ActivatedJob(betterproto2.Message):
     8.10
     """
 
+    def __init__(
+        self,
+        key: "int" = 0,
+        type: "str" = "",
+        process_instance_key: "int" = 0,
+        bpmn_process_id: "str" = "",
+        process_definition_version: "int" = 0,
+        process_definition_key: "int" = 0,
+        element_id: "str" = "",
+        element_instance_key: "int" = 0,
+        custom_headers: "str" = "",
+        worker: "str" = "",
+        retries: "int" = 0,
+        deadline: "int" = 0,
+        variables: "str" = "",
+        tenant_id: "str" = "",
+        user_task: "UserTaskProperties | None" = None,
+        kind: "ActivatedJobJobKind" = ActivatedJobJobKind(0),
+        listener_event_type: "ActivatedJobListenerEventType" = ActivatedJobListenerEventType(0),
+        tags: "list[str] | None" = None,
+        priority: "int" = 0,
+        job_lease_token: "str | None" = None,
+    ) -> None:
+        self.key = key
+        self.type = type
+        self.process_instance_key = process_instance_key
+        self.bpmn_process_id = bpmn_process_id
+        self.process_definition_version = process_definition_version
+        self.process_definition_key = process_definition_key
+        self.element_id = element_id
+        self.element_instance_key = element_instance_key
+        self.custom_headers = custom_headers
+        self.worker = worker
+        self.retries = retries
+        self.deadline = deadline
+        self.variables = variables
+        self.tenant_id = tenant_id
+        self.user_task = user_task
+        self.kind = kind
+        self.listener_event_type = listener_event_type
+        self.tags = [] if tags is None else tags
+        self.priority = priority
+        self.job_lease_token = job_lease_token
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "ActivatedJob", ActivatedJob)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ActivateJobsRequest(betterproto2.Message):
+    """Protobuf message ActivateJobsRequest."""
+
     type: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     worker: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -309,15 +354,44 @@ class ActivateJobsRequest(betterproto2.Message):
     8.10
     """
 
+    def __init__(
+        self,
+        type: "str" = "",
+        worker: "str" = "",
+        timeout: "int" = 0,
+        max_jobs_to_activate: "int" = 0,
+        fetch_variable: "list[str] | None" = None,
+        request_timeout: "int" = 0,
+        tenant_ids: "list[str] | None" = None,
+        tenant_filter: "TenantFilter" = TenantFilter(0),
+        with_lease: "bool" = False,
+    ) -> None:
+        self.type = type
+        self.worker = worker
+        self.timeout = timeout
+        self.max_jobs_to_activate = max_jobs_to_activate
+        self.fetch_variable = [] if fetch_variable is None else fetch_variable
+        self.request_timeout = request_timeout
+        self.tenant_ids = [] if tenant_ids is None else tenant_ids
+        self.tenant_filter = tenant_filter
+        self.with_lease = with_lease
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "ActivateJobsRequest", ActivateJobsRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ActivateJobsResponse(betterproto2.Message):
+    """Protobuf message ActivateJobsResponse."""
+
     jobs: "list[ActivatedJob]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+
+    def __init__(self, jobs: "list[ActivatedJob] | None" = None) -> None:
+        self.jobs = [] if jobs is None else jobs
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -325,8 +399,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class BatchOperationCreatedResult(betterproto2.Message):
+    """Protobuf message BatchOperationCreatedResult."""
+
     batch_operation_key: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     batch_operation_type: "BatchOperationCreatedResultBatchOperationTypeEnum" = betterproto2.field(
@@ -335,14 +411,27 @@ class BatchOperationCreatedResult(betterproto2.Message):
         default_factory=lambda: BatchOperationCreatedResultBatchOperationTypeEnum(0),
     )
 
+    def __init__(
+        self,
+        batch_operation_key: "str" = "",
+        batch_operation_type: "BatchOperationCreatedResultBatchOperationTypeEnum" = BatchOperationCreatedResultBatchOperationTypeEnum(
+            0
+        ),
+    ) -> None:
+        self.batch_operation_key = batch_operation_key
+        self.batch_operation_type = batch_operation_type
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "BatchOperationCreatedResult", BatchOperationCreatedResult
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class BroadcastSignalRequest(betterproto2.Message):
+    """Protobuf message BroadcastSignalRequest."""
+
     signal_name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     variables: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -352,17 +441,32 @@ class BroadcastSignalRequest(betterproto2.Message):
 
     tenant_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
 
+    def __init__(
+        self, signal_name: "str" = "", variables: "str" = "", tenant_id: "str" = ""
+    ) -> None:
+        self.signal_name = signal_name
+        self.variables = variables
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "BroadcastSignalRequest", BroadcastSignalRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class BroadcastSignalResponse(betterproto2.Message):
+    """Protobuf message BroadcastSignalResponse."""
+
     key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     tenant_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    def __init__(self, key: "int" = 0, tenant_id: "str" = "") -> None:
+        self.key = key
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -370,8 +474,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class BrokerInfo(betterproto2.Message):
+    """Protobuf message BrokerInfo."""
+
     node_id: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
 
     host: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -382,17 +488,41 @@ class BrokerInfo(betterproto2.Message):
 
     version: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
 
+    def __init__(
+        self,
+        node_id: "int" = 0,
+        host: "str" = "",
+        port: "int" = 0,
+        partitions: "list[Partition] | None" = None,
+        version: "str" = "",
+    ) -> None:
+        self.node_id = node_id
+        self.host = host
+        self.port = port
+        self.partitions = [] if partitions is None else partitions
+        self.version = version
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "BrokerInfo", BrokerInfo)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class CancelProcessInstanceRequest(betterproto2.Message):
+    """Protobuf message CancelProcessInstanceRequest."""
+
     process_instance_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     operation_reference: "int | None" = betterproto2.field(
         2, betterproto2.TYPE_UINT64, optional=True
     )
+
+    def __init__(
+        self, process_instance_key: "int" = 0, operation_reference: "int | None" = None
+    ) -> None:
+        self.process_instance_key = process_instance_key
+        self.operation_reference = operation_reference
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -400,9 +530,14 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class CancelProcessInstanceResponse(betterproto2.Message):
+    """Protobuf message CancelProcessInstanceResponse."""
+
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -410,11 +545,9 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class CompleteJobRequest(betterproto2.Message):
-    """
-    ---- Job commands ----
-    """
+    """Protobuf message CompleteJobRequest."""
 
     job_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
@@ -438,13 +571,33 @@ class CompleteJobRequest(betterproto2.Message):
     8.10
     """
 
+    def __init__(
+        self,
+        job_key: "int" = 0,
+        variables: "str" = "",
+        result: "JobResult | None" = None,
+        job_lease_token: "str | None" = None,
+        business_id: "str | None" = None,
+    ) -> None:
+        self.job_key = job_key
+        self.variables = variables
+        self.result = result
+        self.job_lease_token = job_lease_token
+        self.business_id = business_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "CompleteJobRequest", CompleteJobRequest)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class CompleteJobResponse(betterproto2.Message):
+    """Protobuf message CompleteJobResponse."""
+
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -452,11 +605,9 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class CreateProcessInstanceRequest(betterproto2.Message):
-    """
-    ---- Process instances ----
-    """
+    """Protobuf message CreateProcessInstanceRequest."""
 
     process_definition_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
@@ -499,14 +650,41 @@ class CreateProcessInstanceRequest(betterproto2.Message):
     8.9
     """
 
+    def __init__(
+        self,
+        process_definition_key: "int" = 0,
+        bpmn_process_id: "str" = "",
+        version: "int" = 0,
+        variables: "str" = "",
+        start_instructions: "list[ProcessInstanceCreationStartInstruction] | None" = None,
+        tenant_id: "str" = "",
+        operation_reference: "int | None" = None,
+        runtime_instructions: "list[ProcessInstanceCreationRuntimeInstruction] | None" = None,
+        tags: "list[str] | None" = None,
+        business_id: "str | None" = None,
+    ) -> None:
+        self.process_definition_key = process_definition_key
+        self.bpmn_process_id = bpmn_process_id
+        self.version = version
+        self.variables = variables
+        self.start_instructions = [] if start_instructions is None else start_instructions
+        self.tenant_id = tenant_id
+        self.operation_reference = operation_reference
+        self.runtime_instructions = [] if runtime_instructions is None else runtime_instructions
+        self.tags = [] if tags is None else tags
+        self.business_id = business_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "CreateProcessInstanceRequest", CreateProcessInstanceRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class CreateProcessInstanceResponse(betterproto2.Message):
+    """Protobuf message CreateProcessInstanceResponse."""
+
     process_definition_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     bpmn_process_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -527,14 +705,35 @@ class CreateProcessInstanceResponse(betterproto2.Message):
     8.9
     """
 
+    def __init__(
+        self,
+        process_definition_key: "int" = 0,
+        bpmn_process_id: "str" = "",
+        version: "int" = 0,
+        process_instance_key: "int" = 0,
+        tenant_id: "str" = "",
+        tags: "list[str] | None" = None,
+        business_id: "str | None" = None,
+    ) -> None:
+        self.process_definition_key = process_definition_key
+        self.bpmn_process_id = bpmn_process_id
+        self.version = version
+        self.process_instance_key = process_instance_key
+        self.tenant_id = tenant_id
+        self.tags = [] if tags is None else tags
+        self.business_id = business_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "CreateProcessInstanceResponse", CreateProcessInstanceResponse
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class CreateProcessInstanceWithResultRequest(betterproto2.Message):
+    """Protobuf message CreateProcessInstanceWithResultRequest."""
+
     request: "CreateProcessInstanceRequest | None" = betterproto2.field(
         1, betterproto2.TYPE_MESSAGE, optional=True
     )
@@ -546,6 +745,17 @@ class CreateProcessInstanceWithResultRequest(betterproto2.Message):
 
     fetch_variables: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
 
+    def __init__(
+        self,
+        request: "CreateProcessInstanceRequest | None" = None,
+        request_timeout: "int" = 0,
+        fetch_variables: "list[str] | None" = None,
+    ) -> None:
+        self.request = request
+        self.request_timeout = request_timeout
+        self.fetch_variables = [] if fetch_variables is None else fetch_variables
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol",
@@ -554,8 +764,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class CreateProcessInstanceWithResultResponse(betterproto2.Message):
+    """Protobuf message CreateProcessInstanceWithResultResponse."""
+
     process_definition_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     bpmn_process_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -581,6 +793,27 @@ class CreateProcessInstanceWithResultResponse(betterproto2.Message):
     8.9
     """
 
+    def __init__(
+        self,
+        process_definition_key: "int" = 0,
+        bpmn_process_id: "str" = "",
+        version: "int" = 0,
+        process_instance_key: "int" = 0,
+        variables: "str" = "",
+        tenant_id: "str" = "",
+        tags: "list[str] | None" = None,
+        business_id: "str | None" = None,
+    ) -> None:
+        self.process_definition_key = process_definition_key
+        self.bpmn_process_id = bpmn_process_id
+        self.version = version
+        self.process_instance_key = process_instance_key
+        self.variables = variables
+        self.tenant_id = tenant_id
+        self.tags = [] if tags is None else tags
+        self.business_id = business_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol",
@@ -589,8 +822,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class DecisionMetadata(betterproto2.Message):
+    """Protobuf message DecisionMetadata."""
+
     dmn_decision_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     dmn_decision_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -605,12 +840,33 @@ class DecisionMetadata(betterproto2.Message):
 
     tenant_id: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
 
+    def __init__(
+        self,
+        dmn_decision_id: "str" = "",
+        dmn_decision_name: "str" = "",
+        version: "int" = 0,
+        decision_key: "int" = 0,
+        dmn_decision_requirements_id: "str" = "",
+        decision_requirements_key: "int" = 0,
+        tenant_id: "str" = "",
+    ) -> None:
+        self.dmn_decision_id = dmn_decision_id
+        self.dmn_decision_name = dmn_decision_name
+        self.version = version
+        self.decision_key = decision_key
+        self.dmn_decision_requirements_id = dmn_decision_requirements_id
+        self.decision_requirements_key = decision_requirements_key
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "DecisionMetadata", DecisionMetadata)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class DecisionRequirementsMetadata(betterproto2.Message):
+    """Protobuf message DecisionRequirementsMetadata."""
+
     dmn_decision_requirements_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     dmn_decision_requirements_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -623,14 +879,33 @@ class DecisionRequirementsMetadata(betterproto2.Message):
 
     tenant_id: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
 
+    def __init__(
+        self,
+        dmn_decision_requirements_id: "str" = "",
+        dmn_decision_requirements_name: "str" = "",
+        version: "int" = 0,
+        decision_requirements_key: "int" = 0,
+        resource_name: "str" = "",
+        tenant_id: "str" = "",
+    ) -> None:
+        self.dmn_decision_requirements_id = dmn_decision_requirements_id
+        self.dmn_decision_requirements_name = dmn_decision_requirements_name
+        self.version = version
+        self.decision_requirements_key = decision_requirements_key
+        self.resource_name = resource_name
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "DecisionRequirementsMetadata", DecisionRequirementsMetadata
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class DeleteResourceRequest(betterproto2.Message):
+    """Protobuf message DeleteResourceRequest."""
+
     resource_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     operation_reference: "int | None" = betterproto2.field(
@@ -642,19 +917,39 @@ class DeleteResourceRequest(betterproto2.Message):
     8.9
     """
 
+    def __init__(
+        self,
+        resource_key: "int" = 0,
+        operation_reference: "int | None" = None,
+        delete_history: "bool | None" = None,
+    ) -> None:
+        self.resource_key = resource_key
+        self.operation_reference = operation_reference
+        self.delete_history = delete_history
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "DeleteResourceRequest", DeleteResourceRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class DeleteResourceResponse(betterproto2.Message):
+    """Protobuf message DeleteResourceResponse."""
+
     resource_key: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     batch_operation: "BatchOperationCreatedResult | None" = betterproto2.field(
         2, betterproto2.TYPE_MESSAGE, optional=True
     )
+
+    def __init__(
+        self, resource_key: "str" = "", batch_operation: "BatchOperationCreatedResult | None" = None
+    ) -> None:
+        self.resource_key = resource_key
+        self.batch_operation = batch_operation
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -662,7 +957,7 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class Deployment(betterproto2.Message):
     """
 
@@ -687,15 +982,34 @@ class Deployment(betterproto2.Message):
         4, betterproto2.TYPE_MESSAGE, optional=True, group="Metadata"
     )
 
+    def __init__(
+        self,
+        process: "ProcessMetadata | None" = None,
+        decision: "DecisionMetadata | None" = None,
+        decision_requirements: "DecisionRequirementsMetadata | None" = None,
+        form: "FormMetadata | None" = None,
+    ) -> None:
+        self.process = process
+        self.decision = decision
+        self.decision_requirements = decision_requirements
+        self.form = form
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "Deployment", Deployment)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class DeployProcessRequest(betterproto2.Message):
+    """Protobuf message DeployProcessRequest."""
+
     processes: "list[ProcessRequestObject]" = betterproto2.field(
         1, betterproto2.TYPE_MESSAGE, repeated=True
     )
+
+    def __init__(self, processes: "list[ProcessRequestObject] | None" = None) -> None:
+        self.processes = [] if processes is None else processes
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -703,13 +1017,20 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class DeployProcessResponse(betterproto2.Message):
+    """Protobuf message DeployProcessResponse."""
+
     key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     processes: "list[ProcessMetadata]" = betterproto2.field(
         2, betterproto2.TYPE_MESSAGE, repeated=True
     )
+
+    def __init__(self, key: "int" = 0, processes: "list[ProcessMetadata] | None" = None) -> None:
+        self.key = key
+        self.processes = [] if processes is None else processes
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -717,15 +1038,18 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class DeployResourceRequest(betterproto2.Message):
-    """
-    ---- Deployments ----
-    """
+    """Protobuf message DeployResourceRequest."""
 
     resources: "list[Resource]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
 
     tenant_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    def __init__(self, resources: "list[Resource] | None" = None, tenant_id: "str" = "") -> None:
+        self.resources = [] if resources is None else resources
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -733,8 +1057,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class DeployResourceResponse(betterproto2.Message):
+    """Protobuf message DeployResourceResponse."""
+
     key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     deployments: "list[Deployment]" = betterproto2.field(
@@ -743,13 +1069,21 @@ class DeployResourceResponse(betterproto2.Message):
 
     tenant_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
 
+    def __init__(
+        self, key: "int" = 0, deployments: "list[Deployment] | None" = None, tenant_id: "str" = ""
+    ) -> None:
+        self.key = key
+        self.deployments = [] if deployments is None else deployments
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "DeployResourceResponse", DeployResourceResponse
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class EvaluateConditionalRequest(betterproto2.Message):
     """
     8.9
@@ -766,14 +1100,27 @@ class EvaluateConditionalRequest(betterproto2.Message):
     JSON
     """
 
+    def __init__(
+        self,
+        tenant_id: "str" = "",
+        process_definition_key: "int | None" = None,
+        variables: "str" = "",
+    ) -> None:
+        self.tenant_id = tenant_id
+        self.process_definition_key = process_definition_key
+        self.variables = variables
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "EvaluateConditionalRequest", EvaluateConditionalRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class EvaluateConditionalResponse(betterproto2.Message):
+    """Protobuf message EvaluateConditionalResponse."""
+
     process_instances: "list[ProcessInstanceReference]" = betterproto2.field(
         1, betterproto2.TYPE_MESSAGE, repeated=True
     )
@@ -782,14 +1129,27 @@ class EvaluateConditionalResponse(betterproto2.Message):
 
     tenant_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
 
+    def __init__(
+        self,
+        process_instances: "list[ProcessInstanceReference] | None" = None,
+        conditional_evaluation_key: "int" = 0,
+        tenant_id: "str" = "",
+    ) -> None:
+        self.process_instances = [] if process_instances is None else process_instances
+        self.conditional_evaluation_key = conditional_evaluation_key
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "EvaluateConditionalResponse", EvaluateConditionalResponse
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class EvaluatedDecision(betterproto2.Message):
+    """Protobuf message EvaluatedDecision."""
+
     decision_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     decision_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -817,12 +1177,39 @@ class EvaluatedDecision(betterproto2.Message):
 
     decision_evaluation_instance_key: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
 
+    def __init__(
+        self,
+        decision_key: "int" = 0,
+        decision_id: "str" = "",
+        decision_name: "str" = "",
+        decision_version: "int" = 0,
+        decision_type: "str" = "",
+        decision_output: "str" = "",
+        matched_rules: "list[MatchedDecisionRule] | None" = None,
+        evaluated_inputs: "list[EvaluatedDecisionInput] | None" = None,
+        tenant_id: "str" = "",
+        decision_evaluation_instance_key: "str" = "",
+    ) -> None:
+        self.decision_key = decision_key
+        self.decision_id = decision_id
+        self.decision_name = decision_name
+        self.decision_version = decision_version
+        self.decision_type = decision_type
+        self.decision_output = decision_output
+        self.matched_rules = [] if matched_rules is None else matched_rules
+        self.evaluated_inputs = [] if evaluated_inputs is None else evaluated_inputs
+        self.tenant_id = tenant_id
+        self.decision_evaluation_instance_key = decision_evaluation_instance_key
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "EvaluatedDecision", EvaluatedDecision)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class EvaluatedDecisionInput(betterproto2.Message):
+    """Protobuf message EvaluatedDecisionInput."""
+
     input_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     input_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -832,14 +1219,24 @@ class EvaluatedDecisionInput(betterproto2.Message):
     JSON
     """
 
+    def __init__(
+        self, input_id: "str" = "", input_name: "str" = "", input_value: "str" = ""
+    ) -> None:
+        self.input_id = input_id
+        self.input_name = input_name
+        self.input_value = input_value
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "EvaluatedDecisionInput", EvaluatedDecisionInput
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class EvaluatedDecisionOutput(betterproto2.Message):
+    """Protobuf message EvaluatedDecisionOutput."""
+
     output_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     output_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -849,17 +1246,23 @@ class EvaluatedDecisionOutput(betterproto2.Message):
     JSON
     """
 
+    def __init__(
+        self, output_id: "str" = "", output_name: "str" = "", output_value: "str" = ""
+    ) -> None:
+        self.output_id = output_id
+        self.output_name = output_name
+        self.output_value = output_value
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "EvaluatedDecisionOutput", EvaluatedDecisionOutput
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class EvaluateDecisionRequest(betterproto2.Message):
-    """
-    ---- Decisions ----
-    """
+    """Protobuf message EvaluateDecisionRequest."""
 
     decision_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
@@ -872,14 +1275,29 @@ class EvaluateDecisionRequest(betterproto2.Message):
 
     tenant_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
 
+    def __init__(
+        self,
+        decision_key: "int" = 0,
+        decision_id: "str" = "",
+        variables: "str" = "",
+        tenant_id: "str" = "",
+    ) -> None:
+        self.decision_key = decision_key
+        self.decision_id = decision_id
+        self.variables = variables
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "EvaluateDecisionRequest", EvaluateDecisionRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class EvaluateDecisionResponse(betterproto2.Message):
+    """Protobuf message EvaluateDecisionResponse."""
+
     decision_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     decision_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -914,14 +1332,47 @@ class EvaluateDecisionResponse(betterproto2.Message):
 
     decision_evaluation_key: "int" = betterproto2.field(13, betterproto2.TYPE_INT64)
 
+    def __init__(
+        self,
+        decision_key: "int" = 0,
+        decision_id: "str" = "",
+        decision_name: "str" = "",
+        decision_version: "int" = 0,
+        decision_requirements_id: "str" = "",
+        decision_requirements_key: "int" = 0,
+        decision_output: "str" = "",
+        evaluated_decisions: "list[EvaluatedDecision] | None" = None,
+        failed_decision_id: "str" = "",
+        failure_message: "str" = "",
+        tenant_id: "str" = "",
+        decision_instance_key: "int" = 0,
+        decision_evaluation_key: "int" = 0,
+    ) -> None:
+        self.decision_key = decision_key
+        self.decision_id = decision_id
+        self.decision_name = decision_name
+        self.decision_version = decision_version
+        self.decision_requirements_id = decision_requirements_id
+        self.decision_requirements_key = decision_requirements_key
+        self.decision_output = decision_output
+        self.evaluated_decisions = [] if evaluated_decisions is None else evaluated_decisions
+        self.failed_decision_id = failed_decision_id
+        self.failure_message = failure_message
+        self.tenant_id = tenant_id
+        self.decision_instance_key = decision_instance_key
+        self.decision_evaluation_key = decision_evaluation_key
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "EvaluateDecisionResponse", EvaluateDecisionResponse
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class FailJobRequest(betterproto2.Message):
+    """Protobuf message FailJobRequest."""
+
     job_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     retries: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
@@ -943,20 +1394,44 @@ class FailJobRequest(betterproto2.Message):
     8.10
     """
 
+    def __init__(
+        self,
+        job_key: "int" = 0,
+        retries: "int" = 0,
+        error_message: "str" = "",
+        retry_back_off: "int" = 0,
+        variables: "str" = "",
+        job_lease_token: "str | None" = None,
+    ) -> None:
+        self.job_key = job_key
+        self.retries = retries
+        self.error_message = error_message
+        self.retry_back_off = retry_back_off
+        self.variables = variables
+        self.job_lease_token = job_lease_token
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "FailJobRequest", FailJobRequest)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class FailJobResponse(betterproto2.Message):
+    """Protobuf message FailJobResponse."""
+
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message("gateway_protocol", "FailJobResponse", FailJobResponse)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class FormMetadata(betterproto2.Message):
+    """Protobuf message FormMetadata."""
+
     form_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     version: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
@@ -967,12 +1442,29 @@ class FormMetadata(betterproto2.Message):
 
     tenant_id: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
 
+    def __init__(
+        self,
+        form_id: "str" = "",
+        version: "int" = 0,
+        form_key: "int" = 0,
+        resource_name: "str" = "",
+        tenant_id: "str" = "",
+    ) -> None:
+        self.form_id = form_id
+        self.version = version
+        self.form_key = form_key
+        self.resource_name = resource_name
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "FormMetadata", FormMetadata)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class JobResult(betterproto2.Message):
+    """Protobuf message JobResult."""
+
     denied: "bool | None" = betterproto2.field(1, betterproto2.TYPE_BOOL, optional=True)
 
     corrections: "JobResultCorrections | None" = betterproto2.field(
@@ -995,12 +1487,33 @@ class JobResult(betterproto2.Message):
         7, betterproto2.TYPE_BOOL, optional=True
     )
 
+    def __init__(
+        self,
+        denied: "bool | None" = None,
+        corrections: "JobResultCorrections | None" = None,
+        denied_reason: "str | None" = None,
+        type: "str | None" = None,
+        activate_elements: "list[JobResultActivateElement] | None" = None,
+        is_completion_condition_fulfilled: "bool | None" = None,
+        is_cancel_remaining_instances: "bool | None" = None,
+    ) -> None:
+        self.denied = denied
+        self.corrections = corrections
+        self.denied_reason = denied_reason
+        self.type = type
+        self.activate_elements = [] if activate_elements is None else activate_elements
+        self.is_completion_condition_fulfilled = is_completion_condition_fulfilled
+        self.is_cancel_remaining_instances = is_cancel_remaining_instances
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "JobResult", JobResult)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class JobResultActivateElement(betterproto2.Message):
+    """Protobuf message JobResultActivateElement."""
+
     element_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     variables: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -1008,14 +1521,21 @@ class JobResultActivateElement(betterproto2.Message):
     JSON
     """
 
+    def __init__(self, element_id: "str" = "", variables: "str" = "") -> None:
+        self.element_id = element_id
+        self.variables = variables
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "JobResultActivateElement", JobResultActivateElement
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class JobResultCorrections(betterproto2.Message):
+    """Protobuf message JobResultCorrections."""
+
     assignee: "str | None" = betterproto2.field(1, betterproto2.TYPE_STRING, optional=True)
 
     due_date: "str | None" = betterproto2.field(2, betterproto2.TYPE_STRING, optional=True)
@@ -1032,14 +1552,33 @@ class JobResultCorrections(betterproto2.Message):
 
     priority: "int | None" = betterproto2.field(6, betterproto2.TYPE_INT32, optional=True)
 
+    def __init__(
+        self,
+        assignee: "str | None" = None,
+        due_date: "str | None" = None,
+        follow_up_date: "str | None" = None,
+        candidate_users: "StringList | None" = None,
+        candidate_groups: "StringList | None" = None,
+        priority: "int | None" = None,
+    ) -> None:
+        self.assignee = assignee
+        self.due_date = due_date
+        self.follow_up_date = follow_up_date
+        self.candidate_users = candidate_users
+        self.candidate_groups = candidate_groups
+        self.priority = priority
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "JobResultCorrections", JobResultCorrections
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class MatchedDecisionRule(betterproto2.Message):
+    """Protobuf message MatchedDecisionRule."""
+
     rule_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     rule_index: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
@@ -1048,14 +1587,27 @@ class MatchedDecisionRule(betterproto2.Message):
         3, betterproto2.TYPE_MESSAGE, repeated=True
     )
 
+    def __init__(
+        self,
+        rule_id: "str" = "",
+        rule_index: "int" = 0,
+        evaluated_outputs: "list[EvaluatedDecisionOutput] | None" = None,
+    ) -> None:
+        self.rule_id = rule_id
+        self.rule_index = rule_index
+        self.evaluated_outputs = [] if evaluated_outputs is None else evaluated_outputs
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "MatchedDecisionRule", MatchedDecisionRule
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class MigrateProcessInstanceRequest(betterproto2.Message):
+    """Protobuf message MigrateProcessInstanceRequest."""
+
     process_instance_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     migration_plan: "MigrateProcessInstanceRequestMigrationPlan | None" = betterproto2.field(
@@ -1066,17 +1618,35 @@ class MigrateProcessInstanceRequest(betterproto2.Message):
         3, betterproto2.TYPE_UINT64, optional=True
     )
 
+    def __init__(
+        self,
+        process_instance_key: "int" = 0,
+        migration_plan: "MigrateProcessInstanceRequestMigrationPlan | None" = None,
+        operation_reference: "int | None" = None,
+    ) -> None:
+        self.process_instance_key = process_instance_key
+        self.migration_plan = migration_plan
+        self.operation_reference = operation_reference
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "MigrateProcessInstanceRequest", MigrateProcessInstanceRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class MigrateProcessInstanceRequestMappingInstruction(betterproto2.Message):
+    """Protobuf message MigrateProcessInstanceRequestMappingInstruction."""
+
     source_element_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     target_element_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    def __init__(self, source_element_id: "str" = "", target_element_id: "str" = "") -> None:
+        self.source_element_id = source_element_id
+        self.target_element_id = target_element_id
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1086,13 +1656,24 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class MigrateProcessInstanceRequestMigrationPlan(betterproto2.Message):
+    """Protobuf message MigrateProcessInstanceRequestMigrationPlan."""
+
     target_process_definition_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     mapping_instructions: "list[MigrateProcessInstanceRequestMappingInstruction]" = (
         betterproto2.field(2, betterproto2.TYPE_MESSAGE, repeated=True)
     )
+
+    def __init__(
+        self,
+        target_process_definition_key: "int" = 0,
+        mapping_instructions: "list[MigrateProcessInstanceRequestMappingInstruction] | None" = None,
+    ) -> None:
+        self.target_process_definition_key = target_process_definition_key
+        self.mapping_instructions = [] if mapping_instructions is None else mapping_instructions
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1102,9 +1683,14 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class MigrateProcessInstanceResponse(betterproto2.Message):
+    """Protobuf message MigrateProcessInstanceResponse."""
+
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1112,8 +1698,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ModifyProcessInstanceRequest(betterproto2.Message):
+    """Protobuf message ModifyProcessInstanceRequest."""
+
     process_instance_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     activate_instructions: "list[ModifyProcessInstanceRequestActivateInstruction]" = (
@@ -1132,14 +1720,33 @@ class ModifyProcessInstanceRequest(betterproto2.Message):
         5, betterproto2.TYPE_MESSAGE, repeated=True
     )
 
+    def __init__(
+        self,
+        process_instance_key: "int" = 0,
+        activate_instructions: "list[ModifyProcessInstanceRequestActivateInstruction] | None" = None,
+        terminate_instructions: "list[ModifyProcessInstanceRequestTerminateInstruction] | None" = None,
+        operation_reference: "int | None" = None,
+        move_instructions: "list[ModifyProcessInstanceRequestMoveInstruction] | None" = None,
+    ) -> None:
+        self.process_instance_key = process_instance_key
+        self.activate_instructions = [] if activate_instructions is None else activate_instructions
+        self.terminate_instructions = (
+            [] if terminate_instructions is None else terminate_instructions
+        )
+        self.operation_reference = operation_reference
+        self.move_instructions = [] if move_instructions is None else move_instructions
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "ModifyProcessInstanceRequest", ModifyProcessInstanceRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ModifyProcessInstanceRequestActivateInstruction(betterproto2.Message):
+    """Protobuf message ModifyProcessInstanceRequestActivateInstruction."""
+
     element_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     ancestor_element_instance_key: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
@@ -1147,6 +1754,17 @@ class ModifyProcessInstanceRequestActivateInstruction(betterproto2.Message):
     variable_instructions: "list[ModifyProcessInstanceRequestVariableInstruction]" = (
         betterproto2.field(3, betterproto2.TYPE_MESSAGE, repeated=True)
     )
+
+    def __init__(
+        self,
+        element_id: "str" = "",
+        ancestor_element_instance_key: "int" = 0,
+        variable_instructions: "list[ModifyProcessInstanceRequestVariableInstruction] | None" = None,
+    ) -> None:
+        self.element_id = element_id
+        self.ancestor_element_instance_key = ancestor_element_instance_key
+        self.variable_instructions = [] if variable_instructions is None else variable_instructions
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1156,8 +1774,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ModifyProcessInstanceRequestMoveInstruction(betterproto2.Message):
+    """Protobuf message ModifyProcessInstanceRequestMoveInstruction."""
+
     source_element_instance_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     source_element_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -1178,6 +1798,27 @@ class ModifyProcessInstanceRequestMoveInstruction(betterproto2.Message):
         7, betterproto2.TYPE_BOOL
     )
 
+    def __init__(
+        self,
+        source_element_instance_key: "int" = 0,
+        source_element_id: "str" = "",
+        target_element_id: "str" = "",
+        variable_instructions: "list[ModifyProcessInstanceRequestVariableInstruction] | None" = None,
+        ancestor_element_instance_key: "int" = 0,
+        infer_ancestor_scope_from_source_hierarchy: "bool" = False,
+        use_source_parent_key_as_ancestor_scope_key: "bool" = False,
+    ) -> None:
+        self.source_element_instance_key = source_element_instance_key
+        self.source_element_id = source_element_id
+        self.target_element_id = target_element_id
+        self.variable_instructions = [] if variable_instructions is None else variable_instructions
+        self.ancestor_element_instance_key = ancestor_element_instance_key
+        self.infer_ancestor_scope_from_source_hierarchy = infer_ancestor_scope_from_source_hierarchy
+        self.use_source_parent_key_as_ancestor_scope_key = (
+            use_source_parent_key_as_ancestor_scope_key
+        )
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol",
@@ -1186,11 +1827,18 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ModifyProcessInstanceRequestTerminateInstruction(betterproto2.Message):
+    """Protobuf message ModifyProcessInstanceRequestTerminateInstruction."""
+
     element_instance_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     element_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    def __init__(self, element_instance_key: "int" = 0, element_id: "str" = "") -> None:
+        self.element_instance_key = element_instance_key
+        self.element_id = element_id
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1200,14 +1848,21 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ModifyProcessInstanceRequestVariableInstruction(betterproto2.Message):
+    """Protobuf message ModifyProcessInstanceRequestVariableInstruction."""
+
     variables: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
     JSON
     """
 
     scope_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    def __init__(self, variables: "str" = "", scope_id: "str" = "") -> None:
+        self.variables = variables
+        self.scope_id = scope_id
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1217,9 +1872,14 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ModifyProcessInstanceResponse(betterproto2.Message):
+    """Protobuf message ModifyProcessInstanceResponse."""
+
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1227,8 +1887,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class Partition(betterproto2.Message):
+    """Protobuf message Partition."""
+
     partition_id: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
 
     role: "PartitionPartitionBrokerRole" = betterproto2.field(
@@ -1239,11 +1901,22 @@ class Partition(betterproto2.Message):
         3, betterproto2.TYPE_ENUM, default_factory=lambda: PartitionPartitionBrokerHealth(0)
     )
 
+    def __init__(
+        self,
+        partition_id: "int" = 0,
+        role: "PartitionPartitionBrokerRole" = PartitionPartitionBrokerRole(0),
+        health: "PartitionPartitionBrokerHealth" = PartitionPartitionBrokerHealth(0),
+    ) -> None:
+        self.partition_id = partition_id
+        self.role = role
+        self.health = health
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "Partition", Partition)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ProcessInstanceCreationRuntimeInstruction(betterproto2.Message):
     """
 
@@ -1256,6 +1929,10 @@ class ProcessInstanceCreationRuntimeInstruction(betterproto2.Message):
         1, betterproto2.TYPE_MESSAGE, optional=True, group="instruction"
     )
 
+    def __init__(self, terminate: "TerminateProcessInstanceInstruction | None" = None) -> None:
+        self.terminate = terminate
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol",
@@ -1264,9 +1941,15 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ProcessInstanceCreationStartInstruction(betterproto2.Message):
+    """Protobuf message ProcessInstanceCreationStartInstruction."""
+
     element_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    def __init__(self, element_id: "str" = "") -> None:
+        self.element_id = element_id
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1276,11 +1959,18 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ProcessInstanceReference(betterproto2.Message):
+    """Protobuf message ProcessInstanceReference."""
+
     process_definition_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     process_instance_key: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+
+    def __init__(self, process_definition_key: "int" = 0, process_instance_key: "int" = 0) -> None:
+        self.process_definition_key = process_definition_key
+        self.process_instance_key = process_instance_key
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1288,8 +1978,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ProcessMetadata(betterproto2.Message):
+    """Protobuf message ProcessMetadata."""
+
     bpmn_process_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     version: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
@@ -1300,15 +1992,37 @@ class ProcessMetadata(betterproto2.Message):
 
     tenant_id: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
 
+    def __init__(
+        self,
+        bpmn_process_id: "str" = "",
+        version: "int" = 0,
+        process_definition_key: "int" = 0,
+        resource_name: "str" = "",
+        tenant_id: "str" = "",
+    ) -> None:
+        self.bpmn_process_id = bpmn_process_id
+        self.version = version
+        self.process_definition_key = process_definition_key
+        self.resource_name = resource_name
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "ProcessMetadata", ProcessMetadata)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ProcessRequestObject(betterproto2.Message):
+    """Protobuf message ProcessRequestObject."""
+
     name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     definition: "bytes" = betterproto2.field(2, betterproto2.TYPE_BYTES)
+
+    def __init__(self, name: "str" = "", definition: "bytes" = b"") -> None:
+        self.name = name
+        self.definition = definition
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1316,11 +2030,9 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class PublishMessageRequest(betterproto2.Message):
-    """
-    ---- Messages, signals, conditions ----
-    """
+    """Protobuf message PublishMessageRequest."""
 
     name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
@@ -1345,17 +2057,43 @@ class PublishMessageRequest(betterproto2.Message):
     8.10
     """
 
+    def __init__(
+        self,
+        name: "str" = "",
+        correlation_key: "str" = "",
+        time_to_live: "int" = 0,
+        message_id: "str" = "",
+        variables: "str" = "",
+        tenant_id: "str" = "",
+        business_id: "str | None" = None,
+    ) -> None:
+        self.name = name
+        self.correlation_key = correlation_key
+        self.time_to_live = time_to_live
+        self.message_id = message_id
+        self.variables = variables
+        self.tenant_id = tenant_id
+        self.business_id = business_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "PublishMessageRequest", PublishMessageRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class PublishMessageResponse(betterproto2.Message):
+    """Protobuf message PublishMessageResponse."""
+
     key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     tenant_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    def __init__(self, key: "int" = 0, tenant_id: "str" = "") -> None:
+        self.key = key
+        self.tenant_id = tenant_id
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1363,13 +2101,20 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ResolveIncidentRequest(betterproto2.Message):
+    """Protobuf message ResolveIncidentRequest."""
+
     incident_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     operation_reference: "int | None" = betterproto2.field(
         2, betterproto2.TYPE_UINT64, optional=True
     )
+
+    def __init__(self, incident_key: "int" = 0, operation_reference: "int | None" = None) -> None:
+        self.incident_key = incident_key
+        self.operation_reference = operation_reference
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1377,9 +2122,14 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ResolveIncidentResponse(betterproto2.Message):
+    """Protobuf message ResolveIncidentResponse."""
+
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1387,18 +2137,27 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class Resource(betterproto2.Message):
+    """Protobuf message Resource."""
+
     name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     content: "bytes" = betterproto2.field(2, betterproto2.TYPE_BYTES)
+
+    def __init__(self, name: "str" = "", content: "bytes" = b"") -> None:
+        self.name = name
+        self.content = content
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message("gateway_protocol", "Resource", Resource)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class SetVariablesRequest(betterproto2.Message):
+    """Protobuf message SetVariablesRequest."""
+
     element_instance_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     variables: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -1412,15 +2171,34 @@ class SetVariablesRequest(betterproto2.Message):
         4, betterproto2.TYPE_UINT64, optional=True
     )
 
+    def __init__(
+        self,
+        element_instance_key: "int" = 0,
+        variables: "str" = "",
+        local: "bool" = False,
+        operation_reference: "int | None" = None,
+    ) -> None:
+        self.element_instance_key = element_instance_key
+        self.variables = variables
+        self.local = local
+        self.operation_reference = operation_reference
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "SetVariablesRequest", SetVariablesRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class SetVariablesResponse(betterproto2.Message):
+    """Protobuf message SetVariablesResponse."""
+
     key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
+
+    def __init__(self, key: "int" = 0) -> None:
+        self.key = key
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1428,7 +2206,7 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class StreamActivatedJobsRequest(betterproto2.Message):
     """
     Without tenantFilter (8.9): sources disagree on its number, 7 or 8. Its default, PROVIDED, is not
@@ -1453,23 +2231,52 @@ class StreamActivatedJobsRequest(betterproto2.Message):
     8.10
     """
 
+    def __init__(
+        self,
+        type: "str" = "",
+        worker: "str" = "",
+        timeout: "int" = 0,
+        fetch_variable: "list[str] | None" = None,
+        tenant_ids: "list[str] | None" = None,
+        with_lease: "bool" = False,
+    ) -> None:
+        self.type = type
+        self.worker = worker
+        self.timeout = timeout
+        self.fetch_variable = [] if fetch_variable is None else fetch_variable
+        self.tenant_ids = [] if tenant_ids is None else tenant_ids
+        self.with_lease = with_lease
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "StreamActivatedJobsRequest", StreamActivatedJobsRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class StringList(betterproto2.Message):
+    """Protobuf message StringList."""
+
     values: "list[str]" = betterproto2.field(1, betterproto2.TYPE_STRING, repeated=True)
+
+    def __init__(self, values: "list[str] | None" = None) -> None:
+        self.values = [] if values is None else values
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message("gateway_protocol", "StringList", StringList)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class TerminateProcessInstanceInstruction(betterproto2.Message):
+    """Protobuf message TerminateProcessInstanceInstruction."""
+
     after_element_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    def __init__(self, after_element_id: "str" = "") -> None:
+        self.after_element_id = after_element_id
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1477,8 +2284,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ThrowErrorRequest(betterproto2.Message):
+    """Protobuf message ThrowErrorRequest."""
+
     job_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     error_code: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -1495,32 +2304,55 @@ class ThrowErrorRequest(betterproto2.Message):
     8.10
     """
 
+    def __init__(
+        self,
+        job_key: "int" = 0,
+        error_code: "str" = "",
+        error_message: "str" = "",
+        variables: "str" = "",
+        job_lease_token: "str | None" = None,
+    ) -> None:
+        self.job_key = job_key
+        self.error_code = error_code
+        self.error_message = error_message
+        self.variables = variables
+        self.job_lease_token = job_lease_token
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "ThrowErrorRequest", ThrowErrorRequest)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class ThrowErrorResponse(betterproto2.Message):
+    """Protobuf message ThrowErrorResponse."""
+
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message("gateway_protocol", "ThrowErrorResponse", ThrowErrorResponse)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class TopologyRequest(betterproto2.Message):
-    """
-    ---- Topology ----
-    """
+    """Protobuf message TopologyRequest."""
 
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message("gateway_protocol", "TopologyRequest", TopologyRequest)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class TopologyResponse(betterproto2.Message):
+    """Protobuf message TopologyResponse."""
+
     brokers: "list[BrokerInfo]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
 
     cluster_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
@@ -1536,11 +2368,28 @@ class TopologyResponse(betterproto2.Message):
     8.8
     """
 
+    def __init__(
+        self,
+        brokers: "list[BrokerInfo] | None" = None,
+        cluster_size: "int" = 0,
+        partitions_count: "int" = 0,
+        replication_factor: "int" = 0,
+        gateway_version: "str" = "",
+        cluster_id: "str" = "",
+    ) -> None:
+        self.brokers = [] if brokers is None else brokers
+        self.cluster_size = cluster_size
+        self.partitions_count = partitions_count
+        self.replication_factor = replication_factor
+        self.gateway_version = gateway_version
+        self.cluster_id = cluster_id
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "TopologyResponse", TopologyResponse)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class UpdateJobPriorityRequest(betterproto2.Message):
     """
     8.10
@@ -1556,15 +2405,33 @@ class UpdateJobPriorityRequest(betterproto2.Message):
 
     job_lease_token: "str | None" = betterproto2.field(4, betterproto2.TYPE_STRING, optional=True)
 
+    def __init__(
+        self,
+        job_key: "int" = 0,
+        priority: "int | None" = None,
+        operation_reference: "int | None" = None,
+        job_lease_token: "str | None" = None,
+    ) -> None:
+        self.job_key = job_key
+        self.priority = priority
+        self.operation_reference = operation_reference
+        self.job_lease_token = job_lease_token
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "UpdateJobPriorityRequest", UpdateJobPriorityRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class UpdateJobPriorityResponse(betterproto2.Message):
+    """Protobuf message UpdateJobPriorityResponse."""
+
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1572,8 +2439,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class UpdateJobRetriesRequest(betterproto2.Message):
+    """Protobuf message UpdateJobRetriesRequest."""
+
     job_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     retries: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
@@ -1587,15 +2456,33 @@ class UpdateJobRetriesRequest(betterproto2.Message):
     8.10
     """
 
+    def __init__(
+        self,
+        job_key: "int" = 0,
+        retries: "int" = 0,
+        operation_reference: "int | None" = None,
+        job_lease_token: "str | None" = None,
+    ) -> None:
+        self.job_key = job_key
+        self.retries = retries
+        self.operation_reference = operation_reference
+        self.job_lease_token = job_lease_token
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "UpdateJobRetriesRequest", UpdateJobRetriesRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class UpdateJobRetriesResponse(betterproto2.Message):
+    """Protobuf message UpdateJobRetriesResponse."""
+
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1603,8 +2490,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class UpdateJobTimeoutRequest(betterproto2.Message):
+    """Protobuf message UpdateJobTimeoutRequest."""
+
     job_key: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
 
     timeout: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
@@ -1621,15 +2510,33 @@ class UpdateJobTimeoutRequest(betterproto2.Message):
     8.10
     """
 
+    def __init__(
+        self,
+        job_key: "int" = 0,
+        timeout: "int" = 0,
+        operation_reference: "int | None" = None,
+        job_lease_token: "str | None" = None,
+    ) -> None:
+        self.job_key = job_key
+        self.timeout = timeout
+        self.operation_reference = operation_reference
+        self.job_lease_token = job_lease_token
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message(
     "gateway_protocol", "UpdateJobTimeoutRequest", UpdateJobTimeoutRequest
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class UpdateJobTimeoutResponse(betterproto2.Message):
+    """Protobuf message UpdateJobTimeoutResponse."""
+
     pass
+
+    def __init__(self) -> None:
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message(
@@ -1637,8 +2544,10 @@ default_message_pool.register_message(
 )
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class UserTaskProperties(betterproto2.Message):
+    """Protobuf message UserTaskProperties."""
+
     action: "str | None" = betterproto2.field(1, betterproto2.TYPE_STRING, optional=True)
 
     assignee: "str | None" = betterproto2.field(2, betterproto2.TYPE_STRING, optional=True)
@@ -1659,15 +2568,36 @@ class UserTaskProperties(betterproto2.Message):
 
     user_task_key: "int | None" = betterproto2.field(10, betterproto2.TYPE_INT64, optional=True)
 
+    def __init__(
+        self,
+        action: "str | None" = None,
+        assignee: "str | None" = None,
+        candidate_groups: "list[str] | None" = None,
+        candidate_users: "list[str] | None" = None,
+        changed_attributes: "list[str] | None" = None,
+        due_date: "str | None" = None,
+        follow_up_date: "str | None" = None,
+        form_key: "int | None" = None,
+        priority: "int | None" = None,
+        user_task_key: "int | None" = None,
+    ) -> None:
+        self.action = action
+        self.assignee = assignee
+        self.candidate_groups = [] if candidate_groups is None else candidate_groups
+        self.candidate_users = [] if candidate_users is None else candidate_users
+        self.changed_attributes = [] if changed_attributes is None else changed_attributes
+        self.due_date = due_date
+        self.follow_up_date = follow_up_date
+        self.form_key = form_key
+        self.priority = priority
+        self.user_task_key = user_task_key
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("gateway_protocol", "UserTaskProperties", UserTaskProperties)
 
 
 class GatewayStub(zbtrio.rpc.stub.ServiceStub):
-    """
-    Jobs
-    """
-
     async def activate_jobs(
         self,
         message: "ActivateJobsRequest",
@@ -1822,9 +2752,6 @@ class GatewayStub(zbtrio.rpc.stub.ServiceStub):
         deadline: "Deadline | None" = None,
         metadata: "MetadataLike | None" = None,
     ) -> "CreateProcessInstanceResponse":
-        """
-        Process instances
-        """
 
         return await self._unary_unary(
             "/gateway_protocol.Gateway/CreateProcessInstance",
@@ -1951,9 +2878,6 @@ class GatewayStub(zbtrio.rpc.stub.ServiceStub):
         deadline: "Deadline | None" = None,
         metadata: "MetadataLike | None" = None,
     ) -> "PublishMessageResponse":
-        """
-        Messages, signals, conditions
-        """
 
         return await self._unary_unary(
             "/gateway_protocol.Gateway/PublishMessage",
@@ -2008,9 +2932,6 @@ class GatewayStub(zbtrio.rpc.stub.ServiceStub):
         deadline: "Deadline | None" = None,
         metadata: "MetadataLike | None" = None,
     ) -> "DeployResourceResponse":
-        """
-        Deployments and decisions
-        """
 
         return await self._unary_unary(
             "/gateway_protocol.Gateway/DeployResource",
@@ -2101,10 +3022,6 @@ class GatewayStub(zbtrio.rpc.stub.ServiceStub):
 
 
 class GatewayBase(zbtrio.rpc.stub.ServiceBase):
-    """
-    Jobs
-    """
-
     async def activate_jobs(
         self, message: "ActivateJobsRequest"
     ) -> "AsyncIterator[ActivateJobsResponse]":
@@ -2152,9 +3069,6 @@ class GatewayBase(zbtrio.rpc.stub.ServiceBase):
     async def create_process_instance(
         self, message: "CreateProcessInstanceRequest"
     ) -> "CreateProcessInstanceResponse":
-        """
-        Process instances
-        """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
@@ -2193,9 +3107,6 @@ class GatewayBase(zbtrio.rpc.stub.ServiceBase):
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def publish_message(self, message: "PublishMessageRequest") -> "PublishMessageResponse":
-        """
-        Messages, signals, conditions
-        """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
@@ -2212,9 +3123,6 @@ class GatewayBase(zbtrio.rpc.stub.ServiceBase):
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
     async def deploy_resource(self, message: "DeployResourceRequest") -> "DeployResourceResponse":
-        """
-        Deployments and decisions
-        """
 
         raise grpclib.GRPCError(grpclib.const.Status.UNIMPLEMENTED)
 
@@ -2286,7 +3194,8 @@ class GatewayBase(zbtrio.rpc.stub.ServiceBase):
         await stream.send_message(response)
 
     async def __rpc_update_job_retries(
-        self, stream: "zbtrio.rpc.stub.ServerStream[UpdateJobRetriesRequest, UpdateJobRetriesResponse]"
+        self,
+        stream: "zbtrio.rpc.stub.ServerStream[UpdateJobRetriesRequest, UpdateJobRetriesResponse]",
     ) -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -2294,7 +3203,8 @@ class GatewayBase(zbtrio.rpc.stub.ServiceBase):
         await stream.send_message(response)
 
     async def __rpc_update_job_timeout(
-        self, stream: "zbtrio.rpc.stub.ServerStream[UpdateJobTimeoutRequest, UpdateJobTimeoutResponse]"
+        self,
+        stream: "zbtrio.rpc.stub.ServerStream[UpdateJobTimeoutRequest, UpdateJobTimeoutResponse]",
     ) -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -2302,7 +3212,8 @@ class GatewayBase(zbtrio.rpc.stub.ServiceBase):
         await stream.send_message(response)
 
     async def __rpc_update_job_priority(
-        self, stream: "zbtrio.rpc.stub.ServerStream[UpdateJobPriorityRequest, UpdateJobPriorityResponse]"
+        self,
+        stream: "zbtrio.rpc.stub.ServerStream[UpdateJobPriorityRequest, UpdateJobPriorityResponse]",
     ) -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -2363,7 +3274,8 @@ class GatewayBase(zbtrio.rpc.stub.ServiceBase):
         await stream.send_message(response)
 
     async def __rpc_resolve_incident(
-        self, stream: "zbtrio.rpc.stub.ServerStream[ResolveIncidentRequest, ResolveIncidentResponse]"
+        self,
+        stream: "zbtrio.rpc.stub.ServerStream[ResolveIncidentRequest, ResolveIncidentResponse]",
     ) -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -2379,7 +3291,8 @@ class GatewayBase(zbtrio.rpc.stub.ServiceBase):
         await stream.send_message(response)
 
     async def __rpc_broadcast_signal(
-        self, stream: "zbtrio.rpc.stub.ServerStream[BroadcastSignalRequest, BroadcastSignalResponse]"
+        self,
+        stream: "zbtrio.rpc.stub.ServerStream[BroadcastSignalRequest, BroadcastSignalResponse]",
     ) -> None:
         request = await stream.recv_message()
         assert request is not None
@@ -2420,7 +3333,8 @@ class GatewayBase(zbtrio.rpc.stub.ServiceBase):
         await stream.send_message(response)
 
     async def __rpc_evaluate_decision(
-        self, stream: "zbtrio.rpc.stub.ServerStream[EvaluateDecisionRequest, EvaluateDecisionResponse]"
+        self,
+        stream: "zbtrio.rpc.stub.ServerStream[EvaluateDecisionRequest, EvaluateDecisionResponse]",
     ) -> None:
         request = await stream.recv_message()
         assert request is not None

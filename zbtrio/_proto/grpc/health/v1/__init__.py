@@ -43,22 +43,36 @@ class HealthCheckResponseServingStatus(betterproto2.Enum):
     """
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class HealthCheckRequest(betterproto2.Message):
+    """Protobuf message HealthCheckRequest."""
+
     service: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
     full name of the service; empty means the server as a whole
     """
 
+    def __init__(self, service: "str" = "") -> None:
+        self.service = service
+        self._unknown_fields = b""
+
 
 default_message_pool.register_message("grpc.health.v1", "HealthCheckRequest", HealthCheckRequest)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class HealthCheckResponse(betterproto2.Message):
+    """Protobuf message HealthCheckResponse."""
+
     status: "HealthCheckResponseServingStatus" = betterproto2.field(
         1, betterproto2.TYPE_ENUM, default_factory=lambda: HealthCheckResponseServingStatus(0)
     )
+
+    def __init__(
+        self, status: "HealthCheckResponseServingStatus" = HealthCheckResponseServingStatus(0)
+    ) -> None:
+        self.status = status
+        self._unknown_fields = b""
 
 
 default_message_pool.register_message("grpc.health.v1", "HealthCheckResponse", HealthCheckResponse)
