@@ -320,7 +320,8 @@ class Channel:
 
     def requeue(self, call: Call) -> bool:
         """Take back a call that no server has looked at; False if it has had its chances."""
-        if self._state == "closed" or call.refusals >= MAX_REFUSALS:
+        overdue = call.deadline <= trio.current_time()
+        if self._state == "closed" or overdue or call.refusals >= MAX_REFUSALS:
             return False
         call.refusals += 1
         call.connection = call.stream = None
