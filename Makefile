@@ -3,8 +3,9 @@
 
 BIN := .venv/bin
 MADE := .venv/.made
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
-EDITABLE := -e .[broker,dev] $(patsubst %/pyproject.toml,-e %,$(PLUGINS))
+EDITABLE := -e '.[broker,dev]' $(patsubst %/pyproject.toml,-e %,$(PLUGINS))
 
 # A name on PATH proves little (a version manager's shim may lead nowhere), so each is tried.
 FIND_PYTHON = for python in python3.13 python3.12 python3.11 python3; do \
@@ -50,8 +51,9 @@ $(MADE): pyproject.toml constraints.txt $(PLUGINS)
 		echo "run make again."; \
 		exit 1; \
 	fi; \
-	set -ex; \
-	test -x $(BIN)/python || $$python -m venv .venv; \
-	$(BIN)/python -m pip install -q -c constraints.txt $(EDITABLE); \
-	$(BIN)/python -m pip install -q --no-deps -c constraints.txt zeebe-grpc
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $$python -m venv --clear .venv
+	@# zeebe-grpc asks for an old protobuf, which only its stubs need: out of pip's sight, then in.
+	$(PIP) uninstall -qqy zeebe-grpc
+	$(PIP) install -q -c constraints.txt $(EDITABLE)
+	$(PIP) install -q -c constraints.txt --no-deps zeebe-grpc
 	@touch $@
