@@ -1,0 +1,1 @@
+"""The embedded, Zeebe-compatible gateway: for development and tests, without Java."""
