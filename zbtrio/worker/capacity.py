@@ -65,8 +65,8 @@ class Capacity:
 
     @property
     def room(self) -> int:
-        """How many more jobs may come, whoever brings them."""
-        return self.max_jobs_active - self.held - self.reserved
+        """How many more jobs may be pushed, besides those that the open poll may bring."""
+        return self.concurrency + self.queue - self.held - self.reserved
 
     def wanted(self) -> int:
         """How many jobs to poll for now; 0 when a poll isn't due."""

@@ -93,20 +93,28 @@ class Dispatcher:
     # Arrival
 
     def accept(self, messages: Iterable[ActivatedJob], arrival: float) -> None:
-        """Take jobs that have just come in, at that trio time."""
+        """Take jobs that have come in at that trio time."""
         capacity = self._capacity
         for message in messages:
-            job = Job(message, self._keeper, self._lease.deadline(arrival, message.deadline))
-            job.arrived = arrival
-            capacity.held += 1
-            self._counts["activated"] += 1
-            self._observers.job_activated(job)
+            job = self._received(message, arrival)
             if self.closed:
                 self.give_back(job, "The worker takes no more jobs of this type.")
             elif capacity.running < capacity.concurrency and self._limiter is None:
                 self._start(job)
             else:
                 self._queue(job)
+
+    def refuse(self, message: ActivatedJob, arrival: float) -> None:
+        """Give back a job for which there is no room."""
+        self.give_back(self._received(message, arrival), "There was no room for it here.")
+
+    def _received(self, message: ActivatedJob, arrival: float) -> Job:
+        job = Job(message, self._keeper, self._lease.deadline(arrival, message.deadline))
+        job.arrived = arrival
+        self._capacity.held += 1
+        self._counts["activated"] += 1
+        self._observers.job_activated(job)
+        return job
 
     def give_back(self, job: Job, why: str) -> None:
         """Return a job that wasn't started: any worker may have it at once."""

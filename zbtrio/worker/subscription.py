@@ -57,6 +57,11 @@ class Subscription:
         self.polled = trio.Event()
         self._observers = observers
 
+    def asked(self) -> None:
+        """A request for jobs is on its way."""
+        self.change("polling")
+        self.polled.set()
+
     def change(self, state: str, reason: str = "") -> None:
         """Go into a state, and tell those who watch."""
         if state == self.state:

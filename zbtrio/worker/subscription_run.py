@@ -17,7 +17,9 @@ from zbtrio.worker.keeping import Keeper
 from zbtrio.worker.lease import LeaseClock
 from zbtrio.worker.limiter import ActiveLimiter
 from zbtrio.worker.polling import Poller
+from zbtrio.worker.push import Pusher
 from zbtrio.worker.reporting import Reporter
+from zbtrio.worker.source import Source
 from zbtrio.worker.subscription import Subscription
 
 __all__ = ["SubscriptionRun"]
@@ -44,6 +46,9 @@ class SubscriptionRun:
             subscription, keeper, reporter, observers, limiter, self._changed
         )
         self._poller = Poller(subscription, self.dispatcher, client, observers, limiter)
+        self._pusher: Pusher | None = None
+        if subscription.poll == "stream":
+            self._pusher = Pusher(subscription, self.dispatcher, client, observers, self._poller)
         self._grace = trio.CancelScope()
         self._draining = False
 
@@ -57,14 +62,26 @@ class SubscriptionRun:
             services.cancel_scope.cancel()
         self.subscription.change("stopped", str(self.subscription.error or ""))
 
+    @property
+    def _sources(self) -> list[Source]:
+        return [self._poller] if self._pusher is None else [self._poller, self._pusher]
+
     async def _take_jobs(self) -> None:
         try:
-            await self._poller.run()
+            async with trio.open_nursery() as nursery:
+                for source in self._sources:
+                    nursery.start_soon(self._take_from, source)
+        finally:
+            self.subscription.polled.set()
+
+    async def _take_from(self, source: Source) -> None:
+        try:
+            await source.run()
         except ZbtrioError as error:
             self.subscription.error = error
             self.subscription.change("stopped", str(error))
-        finally:
-            self.subscription.polled.set()
+            for other in self._sources:
+                other.stop()
 
     async def _finish(self) -> None:
         """Let the handlers end, and those take back that don't within the grace of a drain."""
@@ -79,21 +96,24 @@ class SubscriptionRun:
             self._draining = True
             self.subscription.change("draining")
             self.dispatcher.close(ENDING)
-            self._poller.stop()
+            for source in self._sources:
+                source.stop()
 
     def pause(self) -> None:
         """Take no more jobs until resumed."""
         if not self._draining and self.subscription.error is None:
             self.subscription.change("paused")
             self.dispatcher.close("The worker is paused.")
-            self._poller.pause()
+            for source in self._sources:
+                source.pause()
 
     def resume(self) -> None:
         """Take jobs again."""
         if self.subscription.state == "paused":
             self.dispatcher.closed = False
             self.subscription.change("polling")
-            self._poller.resume()
+            for source in self._sources:
+                source.resume()
 
     def state(self) -> SubscriptionState:
         """What the subscription does at this moment."""
@@ -114,3 +134,5 @@ class SubscriptionRun:
 
     def _changed(self) -> None:
         self._poller.changed()
+        if self._pusher is not None:
+            self._pusher.changed()
