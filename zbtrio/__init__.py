@@ -14,6 +14,7 @@ from zbtrio.errors import (
     ZbtrioError,
 )
 from zbtrio.hooks import hookimpl
+from zbtrio.program import run
 from zbtrio.worker import (
     BpmnError,
     Complete,
@@ -24,12 +25,12 @@ from zbtrio.worker import (
     Outcome,
     Poll,
     Release,
+    Subscription,
     Tasks,
     Var,
     Worker,
     WorkerHandle,
     camel_case,
-    run,
 )
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ __all__ = [
     "Poll",
     "Release",
     "SettingsError",
+    "Subscription",
     "Tasks",
     "Var",
     "VariablesError",

@@ -11,7 +11,6 @@ from zbtrio.worker.limiter import Limiter
 from zbtrio.worker.names import Names, camel_case
 from zbtrio.worker.outcomes import BpmnError, Complete, Detach, Fail, Outcome, Release
 from zbtrio.worker.parameters import Var
-from zbtrio.worker.process import run, serve
 from zbtrio.worker.settings import WorkerSettings
 from zbtrio.worker.subscription import Subscription
 from zbtrio.worker.tasks import Poll, Task, Tasks
@@ -39,6 +38,4 @@ __all__ = [
     "WorkerState",
     "camel_case",
     "current_job",
-    "run",
-    "serve",
 ]
