@@ -121,7 +121,7 @@ def spoiled(draw: st.DrawFn) -> tuple[type[Message], bytes]:
 REFUSED_HERE_ONLY = ("is not supported", "longer than it need be")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(spoiled())
 def test_any_bytes_mean_what_they_mean_to_google(case: tuple[type[Message], bytes]) -> None:
     cls, data = case
