@@ -47,7 +47,7 @@ async def main(args: argparse.Namespace) -> None:
             address = args.address
             if address is None:
                 address = (await stack.enter_async_context(broker.running())).address
-            client = await stack.enter_async_context(zbtrio.ZeebeClient(address=address))
+            client = await stack.enter_async_context(zbtrio.ZeebeClient(address))
             version = (await client.topology()).gateway_version
             runs = await measure(Bench(client, address), args, contestants)
     results = {

@@ -64,7 +64,7 @@ class Bench:
         """Deploy a process of one task; return its id, which is its job type too."""
         name = f"{self._stem}-{next(_run_numbers)}"
         model = MODEL.replace("PROCESS_ID", name).replace("JOB_TYPE", name)
-        await self._client.deploy_resource({f"{name}.bpmn": model.encode()})
+        await self._client.deploy_resource((f"{name}.bpmn", model.encode()))
         return name
 
     async def _create(self, name: str, variables: dict[str, Any]) -> None:

@@ -11,11 +11,29 @@ from common import Meter, arguments, say_ready
 import zbtrio
 
 
+def credentials(size: int) -> dict[str, str]:
+    """Basic credentials whose header has about as many bytes."""
+    return {"username": "bench", "password": "x" * (size * 3 // 4)} if size else {}
+
+
 async def main() -> None:
     args = arguments()
-    credentials = {"token": "x" * args.token} if args.token else {}
-    app = zbtrio.Worker(address=args.address, **credentials)
-    meter = Meter(args.jobs)
+    finished = trio.Event()
+    meter = Meter(args.jobs, finished.set)
+
+    class Acknowledged:
+        @zbtrio.hookimpl
+        def connection_changed(self, state, reason) -> None:
+            if state == "ready":
+                meter.start()  # as the grpc.aio loop's after channel_ready()
+
+        @zbtrio.hookimpl
+        def report_finished(self, job, outcome, seconds, error) -> None:
+            meter.completed_one()
+
+    app = zbtrio.Worker(
+        args.address, client=credentials(args.token), plugins={"bench": Acknowledged()}
+    )
     types = [f"{args.type}-{n}" for n in range(args.subscriptions)]
 
     async def handle(job: zbtrio.Job) -> None:
@@ -25,16 +43,14 @@ async def main() -> None:
         app.task(job_type, concurrency=args.concurrency, timeout=60, fetch=["sentAt"])(handle)
 
     async with trio.open_nursery() as nursery:
-        handle_ = await nursery.start(app.run)
+        await nursery.start(app.run)
         say_ready()
         if args.mode == "idle":
             await trio.sleep(5)
             meter.start()
             await trio.sleep(args.seconds)
         else:
-            while not meter.done:
-                await trio.sleep(0.01)
-                meter.completed = handle_.state.reported
+            await finished.wait()
         meter.report()
         nursery.cancel_scope.cancel()
 

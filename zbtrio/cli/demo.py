@@ -6,12 +6,14 @@ import argparse
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zbtrio.broker import Broker
+    from zbtrio.demo.ledger import Ledger
     from zbtrio.demo.run import Plan, Result
+    from zbtrio.worker.tasks import Poll
 
 NAME = "demo"
 HELP = "run a thousand orders through five handlers and show what it cost"
@@ -24,7 +26,7 @@ examples:
 
 exit codes: 0 every order reached its end, 1 some did not, 2 wrong arguments"""
 
-POLLS = {"100ms": 0.1, "1s": 1.0, "long": "long", "stream": "stream"}
+POLLS: dict[str, Poll] = {"100ms": 0.1, "1s": 1.0, "long": "long", "stream": "stream"}
 IDLE_SECONDS = 5.0
 
 
@@ -92,18 +94,16 @@ async def _demo(args: argparse.Namespace, plan: Plan) -> Result:
             return await run_demo(plan, ledger, address, idle_rate)
 
 
-def _shown(ledger: object) -> nullcontext[object]:
+def _shown(ledger: Ledger) -> AbstractContextManager[object]:
     from rich.console import Console
     from rich.live import Live
 
-    from zbtrio.demo.ledger import Ledger
     from zbtrio.demo.report import Progress
 
-    assert isinstance(ledger, Ledger)
     console = Console(stderr=True)
     if not console.is_terminal:
         return nullcontext()
-    return Live(Progress(ledger), console=console, refresh_per_second=5, transient=True)  # type: ignore[return-value]
+    return Live(Progress(ledger), console=console, refresh_per_second=5, transient=True)
 
 
 def _idle_rate_of(broker: Broker) -> Callable[[], Awaitable[float]]:

@@ -14,6 +14,7 @@ import trio
 import zbtrio
 from zbtrio.demo.handlers import JOB_TYPES, SHIPPING_SECONDS, Faults, shop
 from zbtrio.demo.ledger import Ledger
+from zbtrio.worker.tasks import Poll
 
 PROCESS = "order-process"
 PROCESS_FILE = "order-process.bpmn"
@@ -34,7 +35,7 @@ class Plan:
 
     orders: int = 1000
     interval: float = 0.04
-    poll: zbtrio.Poll = "long"
+    poll: Poll = "long"
     faults: str = "none"
     seed: int = 1
 
@@ -110,10 +111,10 @@ async def run_demo(
     if plan.faults == "some":
         faults = Faults.some(plan.seconds, plan.seed)
     app = shop(ledger, faults, address=address, poll=plan.poll)
-    async with zbtrio.ZeebeClient(address=address) as client:
+    async with zbtrio.ZeebeClient(address) as client:
         version = (await client.topology()).gateway_version
         model = files("zbtrio.demo").joinpath(PROCESS_FILE).read_bytes()
-        await client.deploy_resource({PROCESS_FILE: model})
+        await client.deploy_resource((PROCESS_FILE, model))
         async with trio.open_nursery() as nursery:
             handle = await nursery.start(app.run)
             cpu = time.process_time()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
 
 import trio
 from attrs import frozen
@@ -56,6 +57,8 @@ async def dial(
             stream = await trio.open_tcp_stream(target.host, target.port)
     except trio.TooSlowError as error:
         raise OSError(f"no answer within {TCP_WITHIN:g} s") from error
+    except OSError as error:
+        raise OSError(_refusals(error)) from error
     if context is None:
         return stream
     return await _start_tls(stream, context, server_name or target.host)
@@ -80,6 +83,15 @@ async def _start_tls(
             "is there an HTTP/1.1 proxy in the way?"
         )
     return tls
+
+
+def _refusals(error: OSError) -> str:
+    """What each attempt of open_tcp_stream met, which it hides in the cause."""
+    cause = error.__cause__
+    attempts: Sequence[BaseException] = [error]
+    if isinstance(cause, ExceptionGroup):
+        attempts = cast("ExceptionGroup[Exception]", cause).exceptions
+    return "; ".join(dict.fromkeys(str(attempt) for attempt in attempts))
 
 
 def _tls_reason(error: Exception) -> str:
