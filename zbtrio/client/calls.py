@@ -77,8 +77,9 @@ class Caller:
         """The seconds that a call has, from its arguments and the settings."""
         settings = self.settings
         each = settings.request_timeout if request_timeout is None else request_timeout
-        total = max(settings.timeout, each) if timeout is None else timeout
-        return Limits(total, each, Backoff(settings.first_backoff, settings.max_backoff))
+        if timeout is None:
+            timeout = max(settings.timeout, request_timeout or 0.0)
+        return Limits(timeout, each, Backoff(settings.first_backoff, settings.max_backoff))
 
     async def _attempt(self, method: Method, payload: bytes, seconds: float) -> Any:
         end = trio.current_time() + seconds
