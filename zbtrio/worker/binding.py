@@ -78,7 +78,8 @@ class Binding:
             if job.variables_read or self._wanted.rest is not None:
                 values = self._converted(job.variables, self._struct)
             else:
-                values = self._decode(job.message.variables or "{}")
+                text = job.message.variables
+                values = self._decode("{}" if text in ("", "null") else text)
         except (msgspec.MsgspecError, VariablesError, UnicodeError, RecursionError) as error:
             self._explain(job, error)
         bound = zip(self._keywords, msgspec.structs.astuple(values), strict=True)
@@ -128,18 +129,18 @@ class Binding:
     # Compilation
 
     def _check_type(self, variable: Variable) -> None:
-        for unknown in _unknown_classes(variable.annotation):
-            if self._codecs is not None and self._codecs.find(unknown) is not None:
-                continue
-            raise wrong_handler(
-                self._task,
-                f"nothing provides parameter {variable.parameter}: {unknown.__qualname__} is no "
-                "type that variables have, and no lifespan or plugin gives one.",
-            )
         try:
             msgspec.json.Decoder(variable.annotation)
-        except TypeError as error:
+            unknown = [*_unknown_classes(variable.annotation)]
+        except (TypeError, NameError) as error:
             raise wrong_handler(self._task, f"parameter {variable.parameter}: {error}.") from None
+        for cls in unknown:
+            if self._codecs is None or self._codecs.find(cls) is None:
+                raise wrong_handler(
+                    self._task,
+                    f"nothing provides parameter {variable.parameter}: {cls.__qualname__} is no "
+                    "type that variables have, and no lifespan or plugin gives one.",
+                )
 
     def _names_to_fetch(self) -> tuple[str, ...] | None:
         task, wanted = self._task, self._wanted

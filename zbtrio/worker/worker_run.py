@@ -9,6 +9,9 @@ Nothing in here outlives the run; a worker that runs twice has two of everything
 
 from __future__ import annotations
 
+import inspect
+import logging
+import math
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
@@ -28,9 +31,11 @@ from zbtrio.worker.results import Requests
 from zbtrio.worker.settings import WorkerSettings
 from zbtrio.worker.subscription import Subscription
 from zbtrio.worker.subscription_run import SubscriptionRun
-from zbtrio.worker.tasks import Task
+from zbtrio.worker.tasks import Task, Tasks
 
 __all__ = ["WorkerRun"]
+
+_log = logging.getLogger("zbtrio.worker")
 
 LAST_REPORTS = 1.0
 """Seconds for reports after the grace of a drain, or after a cancellation."""
@@ -64,6 +69,7 @@ class WorkerRun:
         self._names = names
         self._open_client = open_client
         self._draining = trio.Event()
+        self._drain_deadline = math.inf
         self._drain_end = trio.CancelScope()
         self._over = trio.Event()
         self._state = "starting"
@@ -77,7 +83,8 @@ class WorkerRun:
         if not self._tasks:
             raise HandlerError("There is nothing to run: no task is registered, by code or plugin.")
         for task in self._tasks:
-            self._plugins.check_options(task.type, task.options)
+            known = inspect.signature(Tasks.task).parameters
+            self._plugins.check_options(task.type, task.options, known)
         try:
             with unwrapped_if_single():
                 async with trio.open_nursery() as nursery:
@@ -106,9 +113,7 @@ class WorkerRun:
                     nursery.cancel_scope.cancel()
 
     async def _work(self, task_status: trio.TaskStatus[WorkerHandle]) -> None:
-        unobserve = self.client.channel.add_state_listener(
-            self._plugins.observers.connection_changed
-        )
+        unobserve = self.client.channel.add_state_listener(self._connection_changed)
         try:
             async with self._plugins.lifespans(self.handle) as provided:
                 self._prepare({ZeebeClient: self.client, **provided})
@@ -120,6 +125,11 @@ class WorkerRun:
                     await self._last_reports()
         finally:
             unobserve()
+
+    def _connection_changed(self, state: str, reason: str) -> None:
+        level = logging.WARNING if state == "reconnecting" else logging.INFO
+        _log.log(level, "Connection to the gateway: %s (%s)", state, reason)
+        self._plugins.observers.connection_changed(state, reason)
 
     async def _serve(self, task_status: trio.TaskStatus[WorkerHandle]) -> None:
         async with trio.open_nursery() as nursery:
@@ -160,6 +170,8 @@ class WorkerRun:
                 limiters[task.limit] = ActiveLimiter(task.limit)
             limiter = None if task.limit is None else limiters[task.limit]
             self._subscriptions[task.type] = self._subscription(task, provided, limiter)
+        if self._draining.is_set():
+            self.drain(math.inf)
 
     def _subscription(
         self, task: Task, provided: dict[type, object], limiter: ActiveLimiter | None
@@ -181,11 +193,12 @@ class WorkerRun:
     def drain(self, grace: float | None) -> None:
         """Begin to end the run; see WorkerHandle.drain."""
         deadline = trio.current_time() + (self._settings.grace if grace is None else grace)
-        self._drain_end.deadline = min(self._drain_end.deadline, deadline + LAST_REPORTS)
+        self._drain_deadline = min(self._drain_deadline, deadline)
+        self._drain_end.deadline = self._drain_deadline + LAST_REPORTS
         self._state = "draining"
         self._draining.set()
         for each in self._subscriptions.values():
-            each.drain(deadline)
+            each.drain(self._drain_deadline)
 
     def chosen(self, type: str | None) -> list[SubscriptionRun]:
         """The subscription of a job type, or all of them. KeyError for an unknown type."""
