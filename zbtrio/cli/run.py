@@ -131,7 +131,9 @@ def _module(name: str) -> ModuleType:
 
 def _no_module(name: str, missing: str) -> str:
     parent, _, _ = missing.rpartition(".")
-    folder = list(sys.modules[parent].__path__) if parent else [str(Path.cwd())]
+    folder = list(getattr(sys.modules[parent], "__path__", ())) if parent else [str(Path.cwd())]
+    if not folder:
+        return f"module {parent!r} is no package and has no modules in it: {name!r} can't be."
     known = [module.name for module in pkgutil.iter_modules(folder, f"{parent}." if parent else "")]
     return f"there is no module {missing!r} in {folder[0]}, nor installed. {suggest(name, known)}"
 
