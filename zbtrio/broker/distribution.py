@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 GROUP, ARTIFACT, PACKAGING = "io.camunda", "camunda-zeebe", "tar.gz"
 TRIES = 3
+PAUSE = 1.0
+"""Seconds before the second try; twice as long before the third."""
 READ_TIMEOUT = 30
 """Seconds without a byte after which the repository counts as gone."""
 
@@ -61,11 +63,16 @@ def fetch(
         raise BrokerError(f"{version!r} is no version of Zeebe: write one like {DEFAULT_VERSION}.")
     store = cache_folder() / ARTIFACT
     home = store / version
-    if home.exists():
-        return home
-    with file_lock(store / f"{version}.lock", checkpoint):
+    try:
         if not home.exists():
-            _Fetch(version, repository, report, checkpoint).into(home)
+            with file_lock(store / f"{version}.lock", checkpoint):
+                if not home.exists():
+                    _Fetch(version, repository, report, checkpoint).into(home)
+    except OSError as error:
+        raise BrokerError(
+            f"Zeebe {version} can't be put into {store}: {error}. Make room there, or name "
+            "another folder in XDG_CACHE_HOME."
+        ) from error
     return home
 
 
@@ -85,16 +92,10 @@ class _Fetch:
         prefix = f".{self.version}-"
         for left_over in home.parent.glob(f"{prefix}*"):
             shutil.rmtree(left_over, ignore_errors=True)
-        try:
-            with tempfile.TemporaryDirectory(dir=home.parent, prefix=prefix) as scratch:
-                archive = self._download(Path(scratch))
-                self.report.line(f"Unpacking Zeebe {self.version}")
-                self._unpack(archive, Path(scratch)).replace(home)
-        except OSError as error:
-            raise BrokerError(
-                f"Zeebe {self.version} can't be put into {home.parent}: {error}. Make room there, "
-                "or name another folder in XDG_CACHE_HOME."
-            ) from error
+        with tempfile.TemporaryDirectory(dir=home.parent, prefix=prefix) as scratch:
+            archive = self._download(Path(scratch))
+            self.report.line(f"Unpacking Zeebe {self.version}")
+            self._unpack(archive, Path(scratch)).replace(home)
         self._name_licence(home)
 
     def _download(self, scratch: Path) -> Path:
@@ -106,7 +107,7 @@ class _Fetch:
                 if number == TRIES - 1:
                     raise BrokerError(str(failure)) from failure
                 self.report.line(f"{failure} Trying again.")
-                self._pause(2.0**number)
+                self._pause(PAUSE * 2**number)
         raise AssertionError("unreachable")
 
     def _try_download(self, folder: Path) -> Path:

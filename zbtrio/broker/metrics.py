@@ -8,14 +8,14 @@ from attrs import frozen
 from zbtrio import http1
 from zbtrio.broker.errors import BrokerError
 
+_PAIR = r'\s*[a-zA-Z_]\w*\s*=\s*"(?:[^"\\]|\\.)*"\s*'
 _SAMPLE = re.compile(
-    r"""(?P<name>[a-zA-Z_:][\w:]*)
-    (?:\{(?P<labels>(?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?
-    \s+(?P<value>\S+)
-    (?:\s+-?\d+)?\s*""",
-    re.VERBOSE,
+    rf"(?P<name>[a-zA-Z_:][\w:]*)"
+    rf"(?:\{{(?P<labels>(?:{_PAIR}(?:,{_PAIR})*,?)?)\s*\}})?"
+    rf"\s+(?P<value>\S+)(?:\s+-?\d+)?\s*",
+    re.ASCII,
 )
-_LABEL = re.compile(r'([a-zA-Z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"')
+_LABEL = re.compile(r'(\w+)\s*=\s*"((?:[^"\\]|\\.)*)"', re.ASCII)
 _ESCAPE = re.compile(r"\\(.)")
 
 

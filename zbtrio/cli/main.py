@@ -7,10 +7,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from typing import Protocol, cast
 
-from zbtrio import cli
+from zbtrio import __version__, cli
 from zbtrio.cli._options import add_common
 from zbtrio.errors import ZbtrioError
 from zbtrio.groups import unwrapped_if_single
@@ -77,7 +76,7 @@ def _parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"zbtrio {version('zbtrio')}")
+    parser.add_argument("--version", action="version", version=f"zbtrio {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in commands:
         own = subparsers.add_parser(
