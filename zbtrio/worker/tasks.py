@@ -183,9 +183,15 @@ def _complaint(task: Task) -> str | None:
         return f"concurrency is {task.concurrency}; it must be at least 1."
     if task.timeout is not None and task.timeout < 0.001:
         return f"timeout is {task.timeout} s; the gateway takes whole milliseconds above 0."
-    if isinstance(task.poll, float | int) and task.poll <= 0:
-        return f"poll is {task.poll} s between two requests; it must be above 0."
-    return None
+    return None if task.poll is None else _complaint_about_poll(task.poll)
+
+
+def _complaint_about_poll(poll: Poll) -> str | None:
+    if poll in ("long", "stream"):
+        return None
+    if isinstance(poll, str):
+        return f'poll is {poll!r}; it is "long", "stream" or seconds.'
+    return None if poll > 0 else f"poll is {poll:g} s between two requests; it must be above 0."
 
 
 def _caller_locals() -> Mapping[str, Any] | None:
