@@ -87,7 +87,12 @@ class ZeebeClient(JobCalls, ProcessInstanceCalls, MessageCalls, ResourceCalls):
         enc_hook: EncodeHook | None = None,
         **arguments: Unpack[ClientArguments],
     ) -> None:
-        self.settings = settings or _find_settings(address, dict(arguments))
+        given = dict(arguments) if address is None else {**arguments, "address": address}
+        if settings is not None and given:
+            raise TypeError(f"Give settings or arguments, not both: {', '.join(given)}")
+        self.settings = settings or load(
+            ClientSettings, "client", arguments=given, file=SettingsFile.find()
+        )
         self.enc_hook = enc_hook
         self._credentials = credentials or credentials_of(self.settings)
         self._owns_channel = channel is None
@@ -164,11 +169,3 @@ class ZeebeClient(JobCalls, ProcessInstanceCalls, MessageCalls, ResourceCalls):
         assert self._nursery is not None
         call.start(self._nursery)
         return call
-
-
-def _find_settings(
-    address: str | Sequence[str] | None, arguments: dict[str, object]
-) -> ClientSettings:
-    if address is not None:
-        arguments["address"] = address
-    return load(ClientSettings, "client", arguments=arguments, file=SettingsFile.find())
