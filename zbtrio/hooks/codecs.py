@@ -26,8 +26,11 @@ class Codecs:
         return codec.decode(value)
 
     def encode(self, value: object) -> object:
-        """Plain data of a value, as msgspec's `enc_hook`. Raises TypeError as `decode` does."""
+        """Plain data of a value, as the `enc_hook` of `zbtrio.variables.dumps`.
+
+        Raises NotImplementedError if no plugin knows it, which leaves it to the rules there.
+        """
         codec = self.find(type(value))
         if codec is None:
-            raise TypeError(f"{type(value).__qualname__} is no type that variables have")
+            raise NotImplementedError(f"{type(value).__qualname__} is no type that variables have")
         return codec.encode(value)
