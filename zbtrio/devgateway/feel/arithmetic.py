@@ -127,6 +127,8 @@ def _power(base: Value, exponent: Value, scope: Scope) -> Value:
 def _whole_power(base: Decimal, exponent: int) -> Decimal:
     if exponent == 0:
         return Decimal(1)
+    if abs(exponent) > 999_999_999:
+        raise Crash("java.lang.ArithmeticException: Invalid operation")
     if base == 0 and exponent < 0:
         raise Crash("java.lang.ArithmeticException: Division by zero")
     try:

@@ -116,10 +116,17 @@ class For:
         try:
             for names in self.iterators.combinations(scope):
                 inner = scope.inner(_Turn(names, results))
-                results.append(self.body.evaluate(inner))
+                results.append(_evaluated(self.body, inner))
         except FeelFailure:
             return None
         return results
+
+
+def _evaluated(node: Node, scope: Scope) -> Value:
+    try:
+        return node.evaluate(scope)
+    except FeelFailure:
+        return None
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ A parsed expression is a tree of nodes; each evaluates itself in a scope. Chains
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from .errors import FatalFailure, FeelFailure
 from .properties import properties
 from .scala_order import ordered
 from .scope import Scope
-from .values import Range, Value, entries, kind, ordered_entries, to_text
+from .values import Range, Value, entries, kind, to_text
 
 
 class Node(Protocol):
@@ -155,7 +155,7 @@ def follow(value: Value, key: str, scope: Scope) -> Value:
     scope.warn(
         "NO_PROPERTY_FOUND",
         f"No property found with name '{key}' of value '{to_text(value)}'."
-        f" Available properties: {_quoted(ordered(known))}",
+        f" Available properties: {_quoted(known)}",
     )
     return None
 
@@ -163,7 +163,7 @@ def follow(value: Value, key: str, scope: Scope) -> Value:
 def _entry(context: dict[str, Value], key: str, scope: Scope) -> Value:
     if key in context:
         return context[key]
-    keys = _quoted([name for name, _ in ordered_entries(context)])
+    keys = _quoted(context)
     _no_entry(key, f"Available keys: {keys}" if keys else "The context is empty", scope)
     return None
 
@@ -173,8 +173,8 @@ def _no_entry(key: str, detail: str, scope: Scope) -> None:
     scope.warn("NO_CONTEXT_ENTRY_FOUND", message)
 
 
-def _quoted(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(ordered([f"'{name}'" for name in names]))
 
 
 @attrs.frozen

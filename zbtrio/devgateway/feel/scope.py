@@ -16,7 +16,7 @@ INPUT_SYMBOL = "?"
 
 
 @attrs.frozen
-class Warning:  # noqa: A001 - the public name, used as feel.Warning
+class Warning:
     """Why a part of an expression became null.
 
     Args:

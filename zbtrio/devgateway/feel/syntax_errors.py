@@ -1,49 +1,105 @@
-"""The text of a syntax error, as close to Zeebe's own as the place that can't be read allows."""
+"""The text of a syntax error: Zeebe's own in most cases, and its place always.
+
+Zeebe names what its parser would have taken at that place. That depends on what stands last before
+it (an operand may be compared, a comparison's right side may go on with arithmetic, ...) and on
+what was begun there and not finished, such as an `if` without `else`.
+"""
 
 from __future__ import annotations
 
+from .calls import FunctionDefinition
+from .control import For, If, Quantified
 from .errors import FeelSyntaxError
 from .nodes import Node
-from .operators import Equality, InstanceOf, Not, Ordering
-from .unary_tests import In, InputInRange
+from .operators import AnyOf, Equality, InstanceOf, Logic, Not, Ordering
+from .tokens import Token
+from .unary_tests import In, InputInRange, InputOrdering, TestExpression
+
+EXPRESSION = "(ifOp | forOp | quantifiedOp | disjunction)"  # as unfinished statements name it
 
 _SHOWN = 10  # characters of what was found instead
+_AFTER_OPERAND = ["binaryComparison", "between", "instanceOf", "in"]
+_AFTER_COMPARISON = ["path", "filter", '"**"', "[*/]", "[+\\\\-]"]
+_BEGUN = {
+    "and": '"and" ~ (addSub | unaryComparison | range)',
+    "or": '"or" ~ conjunction',
+    ",": '"," ~ (boolean | unaryComparison | range | ifOp | forOp | quantifiedOp | disjunction)',
+}
 
-_AT_START = "(start-of-input | ifOp | forOp | quantifiedOp | disjunction)"
-_AT_START_OF_TESTS = "(start-of-input | negation | positiveUnaryTests | anyInput)"
-_AFTER_OPERAND = '(binaryComparison | between | instanceOf | in | "and" | "or" | end-of-input)'
-_AFTER_COMPARISON = '(path | filter | "**" | [*/] | [+\\-] | "and" | "or" | end-of-input)'
-_AFTER_RANGE = '("and" | "or" | end-of-input)'
 
-
-def syntax_error(text: str, place: int, read: Node | None, *, tests: bool) -> FeelSyntaxError:
+def syntax_error(
+    text: str, token: Token, read: Node | None, *, tests: bool, unfinished: str | None
+) -> FeelSyntaxError:
     """What was expected where.
 
     Args:
         text: the whole expression.
-        place: the index of the character that is in the way.
+        token: what is in the way.
         read: what was understood before it; None when that is nothing.
         tests: whether the text was to be unary tests.
+        unfinished: what the statement that begins here would have gone on with.
     """
-    if read is None and text.strip():
-        place = 0
+    if read is None:
+        place = 0 if tests or text.strip() else len(text)
+        return _error(text, place, _at_start(text, tests))
+    wanted = [] if unfinished is None else [unfinished]
+    wanted += _continuations(read, text[: token.start], token, tests)
+    return _error(text, token.start, wanted)
+
+
+def _at_start(text: str, tests: bool) -> list[str]:
+    if tests:
+        return ["start-of-input", "negation", "positiveUnaryTests", "anyInput"]
+    return [*(["start-of-input"] if text.strip() else []), EXPRESSION[1:-1]]
+
+
+def _error(text: str, place: int, wanted: list[str]) -> FeelSyntaxError:
     line = text.count("\n", 0, place) + 1
     column = place - text.rfind("\n", 0, place)
-    found = _literal(text[place : place + _SHOWN])
+    shown = f"({' | '.join(wanted)})" if len(wanted) > 1 else wanted[0]
     return FeelSyntaxError(
-        f"failed to parse expression '{text}': Expected {_expected(read, tests)}"
-        f":{line}:{column}, found {found}"
+        f"failed to parse expression '{text}': Expected {shown}"
+        f":{line}:{column}, found {_literal(text[place : place + _SHOWN])}"
     )
 
 
-def _expected(read: Node | None, tests: bool) -> str:
-    if read is None:
-        return _AT_START_OF_TESTS if tests else _AT_START
-    if isinstance(read, InputInRange):
-        return _AFTER_RANGE
-    if isinstance(read, Equality | Ordering | Not | In | InstanceOf):
-        return _AFTER_COMPARISON
-    return _AFTER_OPERAND
+def _continuations(read: Node, before: str, token: Token, tests: bool) -> list[str]:
+    last = _last(read)
+    wanted: list[str] = []
+    if tests and isinstance(read, Not):
+        return ["end-of-input"]
+    if isinstance(last, Ordering | Equality | InputOrdering) and before.rstrip()[-1:] not in ")]}":
+        wanted += _AFTER_COMPARISON
+    elif isinstance(last, InstanceOf):
+        wanted.append('"."')
+    elif not isinstance(last, InputInRange):
+        wanted += _AFTER_OPERAND
+    if not (tests and isinstance(last, InputInRange | InputOrdering)):
+        wanted += [_begun("and", token), _begun("or", token)]
+    if tests:
+        wanted.append(_begun(",", token))
+    return [*wanted, "end-of-input"]
+
+
+def _begun(word: str, token: Token) -> str:
+    """The word as it is wanted, with what is missing after it where it is there already."""
+    return _BEGUN[word] if token.text == word else f'"{word}"'
+
+
+def _last(node: Node) -> Node:
+    """The part of an expression that stands last in its text."""
+    while True:
+        match node:
+            case Logic(_, operands):
+                node = operands[-1]
+            case AnyOf(tests):
+                node = tests[-1]
+            case If(_, body) | For(_, body) | Quantified(_, _, body) | FunctionDefinition(_, body):
+                node = body
+            case In(_, inner) | TestExpression(inner) | Not(inner):
+                node = inner
+            case _:
+                return node
 
 
 def _literal(text: str) -> str:

@@ -26,7 +26,7 @@ _IS_DATE = re.compile(_DATE, re.ASCII)
 _IS_LOCAL_DATE_TIME = re.compile(_DATE + _CLOCK, re.ASCII)
 _IS_DATE_TIME = re.compile(
     rf"(?P<date>{_DATE})(?P<clock>{_CLOCK})"
-    r"(?:(?P<offset>[+-][01][0-9]:[0-5][0-9]|Z)(?:\[(?P<in>.+)\])?|@(?P<at>.*))",
+    r"(?:(?P<offset>[+-][01][0-9]:[0-5][0-9]|Z)|@(?P<at>.*))",
     re.ASCII,
 )
 _TIME = re.compile(
@@ -93,8 +93,11 @@ def parse_local_time(text: str) -> time | None:
     if match is None:
         return None
     micros = int((match["fraction"] or "").ljust(6, "0")[:6])
+    hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
+    if (hour, minute, second, micros) == (24, 0, 0, 0):
+        hour = 0  # the end of a day is the start of the next
     try:
-        return time(int(match["hour"]), int(match["minute"]), int(match["second"] or 0), micros)
+        return time(hour, minute, second, micros)
     except ValueError:
         return None
 
@@ -126,36 +129,22 @@ def parse_local_date_time(text: str) -> datetime | None:
         return None
     day, _, clock = text.partition("T")
     parsed_day, parsed_clock = parse_date(day), parse_local_time(clock)
-    if parsed_day is None or parsed_clock is None:
+    if parsed_day is None or parsed_clock is None or clock.startswith("24"):
         return None
     return datetime.combine(parsed_day, parsed_clock)
 
 
 def parse_zoned_date_time(text: str) -> datetime | None:
-    """`2024-03-10T10:30:00Z`, `...+01:00`, `...+01:00[Europe/Berlin]`, `...@Europe/Berlin`."""
+    """`2024-03-10T10:30:00Z`, `...+01:00`, `...@Europe/Berlin`."""
     match = _IS_DATE_TIME.fullmatch(text)
     local = match and parse_local_date_time(match["date"] + match["clock"])
     if match is None or local is None:
         return None
-    name = match["in"] or match["at"]
-    zone = find_zone(name) if name is not None else None
-    if name is not None and zone is None:
-        return None
-    return _placed(local, match["offset"], zone)
-
-
-def _placed(local: datetime, offset_text: str | None, zone: ZoneInfo | None) -> datetime | None:
-    """A zone beside an offset must have that offset at that time."""
-    if offset_text is None:
+    if match["at"] is not None:
+        zone = find_zone(match["at"])
         return None if zone is None else in_zone(local, zone)
-    offset = parse_offset(offset_text)
-    if offset is None:
-        return None
-    placed = local.replace(tzinfo=fixed_offset(offset))
-    if zone is None:
-        return placed
-    moved = placed.astimezone(zone)
-    return moved if offset_seconds(moved) == offset else None
+    offset = parse_offset(match["offset"])
+    return None if offset is None else local.replace(tzinfo=fixed_offset(offset))
 
 
 def parse_date_time(text: str) -> datetime | None:

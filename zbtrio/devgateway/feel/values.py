@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union, cast
 import attrs
 
 from . import temporal
+from .errors import Crash
 from .scala_order import ordered
 from .temporal import YearsMonths, ZonedTime
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 NUMBERS = Context(prec=34, Emax=2_147_483_647, Emin=-2_147_483_647)
 
 Value: TypeAlias = Union[
-    None,
     bool,
     Decimal,
     str,
@@ -40,6 +40,7 @@ Value: TypeAlias = Union[
     "dict[str, Value]",
     "Range",
     "Function",
+    None,
 ]
 
 
@@ -137,6 +138,9 @@ def is_comparable(value: Value) -> bool:
 
 def compare(left: Value, right: Value) -> int:
     """-1, 0 or 1 for two comparable values of one kind."""
+    if isinstance(left, list):  # comparable by its items' types, but then Zeebe breaks off
+        shown = f"{to_text(left)} can not be compared to {to_text(right)}"
+        raise Crash(f"java.lang.IllegalArgumentException: {shown}")
     a, b = cast(Decimal, _sort_key(left)), cast(Decimal, _sort_key(right))
     return (a > b) - (a < b)
 
@@ -171,7 +175,9 @@ def equal(left: Value, right: Value) -> bool | None:
 
 
 def _equal_lists(left: Sequence[Value], right: Sequence[Value]) -> bool:
-    return len(left) == len(right) and all(equal(x, y) is True for x, y in zip(left, right))
+    return len(left) == len(right) and all(
+        equal(x, y) is True for x, y in zip(left, right, strict=True)
+    )
 
 
 def _equal_contexts(left: Mapping[str, Value], right: Mapping[str, Value]) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import FunctionFailure
-from ..values import Value
+from zbtrio.devgateway.feel.errors import FunctionFailure
+from zbtrio.devgateway.feel.values import Value
+
 from .library import Library, illegal
 
 booleans = Library()

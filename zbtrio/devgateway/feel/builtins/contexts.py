@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..values import Value, entries, ordered_entries
+from zbtrio.devgateway.feel.values import Value, entries, ordered_entries
+
 from .library import Library, illegal
 
 contexts = Library()
@@ -40,7 +41,7 @@ def _at_path(context: _Context, keys: Sequence[Value]) -> Value:
 
 @contexts.define("context put(context: context, key: any, value: any)")
 @contexts.define("context put(context: context, keys: any, value: any)")
-@contexts.define("put(context: context, key: string, value: any)")
+@contexts.define("put(context: context, key: any, value: any)")
 def context_put(context: _Context, key: Value, value: Value) -> Value:
     keys = [key] if isinstance(key, str) else key
     if not isinstance(keys, list):

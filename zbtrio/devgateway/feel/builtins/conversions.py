@@ -7,8 +7,8 @@ import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 
-from ..errors import Crash, FunctionFailure
-from ..temporal import (
+from zbtrio.devgateway.feel.errors import Crash, FunctionFailure
+from zbtrio.devgateway.feel.temporal import (
     YearsMonths,
     ZonedTime,
     fixed_offset,
@@ -18,13 +18,12 @@ from ..temporal import (
     whole_seconds,
     zone_id,
 )
-from ..temporal_parsing import (
+from zbtrio.devgateway.feel.temporal_parsing import (
     find_zone,
     is_date,
     is_days_time,
     is_local_date_time,
     is_years_months,
-    is_zoned_date_time,
     is_zoned_time,
     parse_date,
     parse_date_time,
@@ -32,7 +31,8 @@ from ..temporal_parsing import (
     parse_time,
     zone_or_offset,
 )
-from ..values import Value, java_int, number_text, to_text
+from zbtrio.devgateway.feel.values import Value, java_int, number_text, to_text
+
 from .library import Library, illegal
 
 conversions = Library()

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import attrs
 
-from ..errors import FunctionFailure
-from ..scope import Evaluation
-from ..values import Function, Value, to_text, type_name
+from zbtrio.devgateway.feel.errors import FunctionFailure
+from zbtrio.devgateway.feel.scope import Evaluation
+from zbtrio.devgateway.feel.values import Function, Value, to_text, type_name
 
 # Declared functions take the types of their signatures: the check is done before the call.
 F = TypeVar("F", bound=Callable[..., Value])

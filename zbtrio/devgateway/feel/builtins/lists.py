@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cmp_to_key, reduce
 
-from ..errors import Crash, FunctionFailure
-from ..scope import Evaluation
-from ..values import (
+from zbtrio.devgateway.feel.errors import Crash, FunctionFailure
+from zbtrio.devgateway.feel.scope import Evaluation
+from zbtrio.devgateway.feel.values import (
     NUMBERS,
     Function,
     Value,
@@ -20,6 +20,7 @@ from ..values import (
     same,
     to_text,
 )
+
 from .library import Library, illegal
 
 lists = Library()
@@ -42,20 +43,20 @@ def is_empty(items: list[Value]) -> Value:
 
 @lists.define("min(list...)")
 def smallest(items: list[Value]) -> Value:
-    return _extreme(items, -1)
+    return _extreme(items, lambda order: order <= 0)
 
 
 @lists.define("max(list...)")
 def largest(items: list[Value]) -> Value:
-    return _extreme(items, 1)
+    return _extreme(items, lambda order: order >= 0)
 
 
-def _extreme(items: list[Value], sign: int) -> Value:
+def _extreme(items: list[Value], keeps: Callable[[int], bool]) -> Value:
     if not items:
         return None
     if not is_comparable(items):
         raise FunctionFailure(f"{to_text(items)} is not comparable")
-    return reduce(lambda best, item: item if compare(item, best) == sign else best, items)
+    return reduce(lambda best, item: best if keeps(compare(best, item)) else item, items)
 
 
 def _numbers(items: list[Value]) -> list[Decimal]:

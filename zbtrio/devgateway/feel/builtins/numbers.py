@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from datetime import timedelta
 from decimal import (
     ROUND_CEILING,
     ROUND_DOWN,
@@ -15,12 +16,12 @@ from decimal import (
     Context,
     Decimal,
 )
-from datetime import timedelta
 
-from ..arithmetic import no_number
-from ..errors import Crash, FunctionFailure
-from ..temporal import YearsMonths
-from ..values import NUMBERS, Value, from_double
+from zbtrio.devgateway.feel.arithmetic import no_number
+from zbtrio.devgateway.feel.errors import Crash, FunctionFailure
+from zbtrio.devgateway.feel.temporal import YearsMonths
+from zbtrio.devgateway.feel.values import NUMBERS, Value, from_double
+
 from .library import Library
 
 numbers = Library()
@@ -157,4 +158,4 @@ def even(number: Decimal) -> Value:
 
 @numbers.define("random number()")
 def random_number() -> Value:
-    return from_double(random.random())  # noqa: S311 - FEEL promises no secrecy
+    return from_double(random.random())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import Crash
-from ..values import Range, Value, compare, kind, to_text
+from zbtrio.devgateway.feel.errors import Crash
+from zbtrio.devgateway.feel.values import Range, Value, compare, kind, to_text
+
 from .library import Library, illegal
 
 ranges = Library()
@@ -22,6 +23,11 @@ _POINTS = frozenset(
 )
 
 
+def _match_error(left: Value, right: Value) -> Crash:
+    pair = f"({to_text(left)},{to_text(right)})"
+    return Crash(f"scala.MatchError: {pair} (of class scala.Tuple2)")
+
+
 def _check(left: Value, right: Value) -> None:
     """Both must be points, or ranges between points, of one type."""
     kinds = {kind(each.start if isinstance(each, Range) else each) for each in (left, right)}
@@ -30,10 +36,9 @@ def _check(left: Value, right: Value) -> None:
 
 
 def _ranges(left: Value, right: Value) -> tuple[Range, Range]:
-    if not isinstance(left, Range) or not isinstance(right, Range):
-        pair = f"({to_text(left)},{to_text(right)})"
-        raise Crash(f"scala.MatchError: {pair} (of class scala.Tuple2)")
     _check(left, right)
+    if not isinstance(left, Range) or not isinstance(right, Range):
+        raise _match_error(left, right)
     return left, right
 
 
@@ -151,7 +156,7 @@ def _includes(outer: Range, inner: Range) -> bool:
 def _outer(value: Value, left: Value, right: Value) -> Range:
     _check(left, right)
     if not isinstance(value, Range):
-        raise illegal(left, right)
+        raise _match_error(left, right)
     return value
 
 
@@ -197,10 +202,9 @@ def started_by(left: Value, right: Value) -> Value:
 def coincides(left: Value, right: Value) -> Value:
     _check(left, right)
     first, second = _as_range(left), _as_range(right)
-    if isinstance(left, Range) is not isinstance(right, Range):
-        raise illegal(left, right)
     return (
-        compare(first.start, second.start) == 0
+        isinstance(left, Range) is isinstance(right, Range)
+        and compare(first.start, second.start) == 0
         and compare(first.end, second.end) == 0
         and (first.start_closed, first.end_closed) == (second.start_closed, second.end_closed)
     )

@@ -7,8 +7,9 @@ import re
 import uuid
 from decimal import Decimal
 
-from ..errors import Crash, FunctionFailure
-from ..values import Value
+from zbtrio.devgateway.feel.errors import Crash, FunctionFailure
+from zbtrio.devgateway.feel.values import Value
+
 from .java_regex import compile_java, replace_all, split
 from .library import Library
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from calendar import monthrange
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 
-from ..scope import Evaluation
-from ..values import Value
+from zbtrio.devgateway.feel.scope import Evaluation
+from zbtrio.devgateway.feel.values import Value
+
 from .library import Library
 
 temporals = Library()

@@ -1,0 +1,78 @@
+"""Going through the tokens of one text, with the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from .tokens import Token, tokenize
+
+T = TypeVar("T")
+
+
+class NoMatch(Exception):
+    """A rule doesn't fit here; whoever tried it may try another."""
+
+
+class Reader:
+    """A place among the tokens, and what a parser asks of it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = tokenize(text)
+        self._at = 0
+
+    @property
+    def _token(self) -> Token:
+        return self._tokens[self._at]
+
+    def _next(self) -> Token:
+        token = self._token
+        self._at += 1
+        return token
+
+    def _sees(self, *texts: str) -> bool:
+        token = self._token
+        return token.text in texts and token.kind in ("sign", "name")
+
+    def _accept(self, *texts: str) -> bool:
+        if self._sees(*texts):
+            self._at += 1
+            return True
+        return False
+
+    def _expect(self, *texts: str) -> str:
+        if not self._sees(*texts):
+            raise NoMatch
+        return self._next().text
+
+    def _accept_words(self, words: Sequence[str]) -> bool:
+        """Words with one space between them, as in `date and time`."""
+        tokens = self._tokens[self._at : self._at + len(words)]
+        start = self._token.start
+        if self._text.startswith(" ".join(words), start) and [t.text for t in tokens] == [*words]:
+            self._at += len(words)
+            return True
+        return False
+
+    def _optional(self, rule: Callable[[], T]) -> T | None:
+        mark = self._at
+        try:
+            return rule()
+        except NoMatch:
+            self._at = mark
+            return None
+
+    def _separated(self, rule: Callable[[], T]) -> list[T]:
+        """One or more, with commas between them."""
+        found = [rule()]
+        while self._sees(","):
+            more = self._optional(lambda: self._after(",", rule))
+            if more is None:
+                break
+            found.append(more)
+        return found
+
+    def _after(self, sign: str, rule: Callable[[], T]) -> T:
+        self._expect(sign)
+        return rule()
