@@ -40,9 +40,9 @@ _log = logging.getLogger("zbtrio.program")
 def run(app: Worker) -> None:
     """Run a worker until a signal drains it: the last line of a program.
 
-    SIGTERM or SIGINT drains (see `WorkerHandle.drain`), a second one ends at once, a third one
-    kills. Sets up logging as `[log]` in zbtrio.toml says, unless the program has done so. Raises
-    SystemExit when it ends with an exit code other than 0, see `zbtrio.program`.
+    SIGTERM or SIGINT drains (see `WorkerHandle.drain`), a second one ends at once. Sets up logging
+    as `[log]` in zbtrio.toml says, unless the program has done so. Raises SystemExit when it ends
+    with an exit code other than 0, see `zbtrio.program`.
     """
     code = run_program(app.prepare)
     if code:
@@ -63,7 +63,7 @@ def run_program(prepare: Prepare, log: Mapping[str, object] | None = None) -> in
     except WorkerStopped as error:
         _log.critical("%s", error)
         return STOPPED
-    except KeyboardInterrupt:  # before signals were heeded, or a third one
+    except KeyboardInterrupt:  # before signals were heeded
         return BY_SIGNAL + signal.SIGINT
     except Exception:
         _log.critical("The worker has failed.", exc_info=True)
@@ -99,4 +99,3 @@ async def _heed(
         else:
             _log.warning("%s: the worker ends at once.", name)
             everything.cancel()
-            return
