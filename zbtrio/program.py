@@ -74,13 +74,15 @@ async def serve(prepare: Prepare) -> int:
     """Do one run of a worker in the main task of a process, and heed signals: the exit code."""
     run = prepare()
     heard: list[int] = []
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        with unwrapped_if_single():
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_heed, signals, run.handle, nursery.cancel_scope, heard)
-                await run.run()
-                nursery.cancel_scope.cancel()
-                return 0
+    with (
+        trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals,
+        unwrapped_if_single(),
+    ):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_heed, signals, run.handle, nursery.cancel_scope, heard)
+            await run.run()
+            nursery.cancel_scope.cancel()
+            return 0
     return BY_SIGNAL + heard[-1]
 
 
