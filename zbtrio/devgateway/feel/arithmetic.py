@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from .errors import Crash, FeelFailure
-from .nodes import Node, expected
+from .nodes import Constant, Node, evaluate_all, expected
 from .scope import Scope
 from .temporal import (
     YearsMonths,
@@ -47,23 +47,18 @@ class Arithmetic:
     rest: Sequence[tuple[str, Node]]
 
     def evaluate(self, scope: Scope) -> Value:
-        left: Value = None
-        failed = False
-        try:
-            left = self.first.evaluate(scope)
-        except FeelFailure:
-            failed = True
-        for operator, node in self.rest:
-            left, failed = self._step(operator, left, node, scope, failed), False
-        return left
+        left = self.first
+        for operator, right in self.rest:
+            left = Constant(_step(operator, left, right, scope))
+        return left.evaluate(scope)
 
-    @staticmethod
-    def _step(operator: str, left: Value, node: Node, scope: Scope, failed: bool) -> Value:
-        try:
-            right = node.evaluate(scope)
-        except FeelFailure:
-            return None
-        return None if failed else calculate(operator, left, right, scope)
+
+def _step(operator: str, left: Node, right: Node, scope: Scope) -> Value:
+    try:
+        x, y = evaluate_all([left, right], scope)
+    except FeelFailure:
+        return None
+    return calculate(operator, x, y, scope)
 
 
 @attrs.frozen

@@ -8,9 +8,11 @@ from typing import TypeAlias
 import attrs
 
 from .errors import FeelFailure, FunctionFailure
-from .nodes import Node, expected
+from .nodes import Constant, Node, evaluate_all, expected
 from .scope import Evaluation, Scope
 from .values import Function, Value
+
+_NOTHING = Constant(None)
 
 
 @attrs.frozen
@@ -39,7 +41,7 @@ class Arguments:
         """One value per parameter; the arguments that a last one gathers are one list."""
         if self.named:
             return self._by_name(function, scope)
-        values = [node.evaluate(scope) for node in self.placed]
+        values = evaluate_all(self.placed, scope)
         if not function.varargs:
             return values
         fixed = len(function.parameters) - 1
@@ -50,9 +52,8 @@ class Arguments:
 
     def _by_name(self, function: Function, scope: Scope) -> list[Value]:
         nodes = dict(self.named)
-        return [
-            nodes[name].evaluate(scope) if name in nodes else None for name in function.parameters
-        ]
+        given = [nodes.get(name, _NOTHING) for name in function.parameters]
+        return evaluate_all(given, scope)
 
 
 def _found(arguments: Arguments, functions: Scope, name: str, scope: Scope) -> Function:

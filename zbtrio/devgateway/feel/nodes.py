@@ -76,6 +76,20 @@ def evaluate_part(node: Node, scope: Scope) -> Value:
         raise FeelFailure(f'fatal error("{failure}")') from None
 
 
+def evaluate_all(nodes: Iterable[Node], scope: Scope) -> list[Value]:
+    """The values of several nodes; when one fails the others are evaluated all the same."""
+    values: list[Value] = []
+    failure: Exception | None = None
+    for node in nodes:
+        try:
+            values.append(node.evaluate(scope))
+        except (FeelFailure, FatalFailure) as caught:
+            failure = failure or caught
+    if failure is not None:
+        raise failure
+    return values
+
+
 @attrs.frozen
 class RangeLiteral:
     """`[1..5)`: a value as a function's argument, a test of the input elsewhere."""
@@ -86,7 +100,7 @@ class RangeLiteral:
     end_closed: bool
 
     def evaluate(self, scope: Scope) -> Value:
-        start, end = self.start.evaluate(scope), self.end.evaluate(scope)
+        start, end = evaluate_all([self.start, self.end], scope)
         if kind(start) != kind(end) or kind(start) not in _RANGE_ENDS:
             message = f"Invalid range definition '{to_text(start)}..{to_text(end)}'"
             scope.warn("INVALID_TYPE", message)
@@ -230,8 +244,8 @@ def item_scope(item: Value, scope: Scope) -> Scope:
 
 def _item_at(items: list[Value], index: Decimal) -> Value:
     """Counted from 1, or from the end when negative; null outside the list."""
-    position = int(index) - 1 if index > 0 else len(items) + int(index)
-    return items[position] if 0 <= position < len(items) else None
+    position = index - 1 if index > 0 else len(items) + index
+    return items[int(position)] if 0 <= position < len(items) else None
 
 
 def expected(what: str, value: Value) -> str:

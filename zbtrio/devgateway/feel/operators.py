@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from .errors import FeelFailure
-from .nodes import Node, expected, same_type
+from .nodes import Node, evaluate_all, expected, same_type
 from .scope import Scope
 from .values import Value, compare, equal, is_comparable, to_text, type_name
 
@@ -67,7 +67,8 @@ class Ordering:
     right: Node
 
     def evaluate(self, scope: Scope) -> Value:
-        return ordering(self.sign, self.left.evaluate(scope), self.right.evaluate(scope), scope)
+        left, right = evaluate_all([self.left, self.right], scope)
+        return ordering(self.sign, left, right, scope)
 
 
 @attrs.frozen
@@ -78,7 +79,8 @@ class Equality:
     right: Node
 
     def evaluate(self, scope: Scope) -> Value:
-        return equality(self.left.evaluate(scope), self.right.evaluate(scope), scope)
+        left, right = evaluate_all([self.left, self.right], scope)
+        return equality(left, right, scope)
 
 
 @attrs.frozen

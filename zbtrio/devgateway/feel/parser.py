@@ -63,6 +63,7 @@ class Parser(ValueParser):
                 node,
                 tests=rule != self._expression,
                 unfinished=self._unfinished.get(self._at),
+                closed=self._closed.get(self._at),
             )
         return node
 
@@ -219,6 +220,7 @@ class Parser(ValueParser):
         while self._accept(","):
             tests.append(self._test())
         self._expect(")")
+        self._closed[self._at] = "tests"
         return tests[0] if len(tests) == 1 else AnyOf(tests)
 
     # Arithmetic

@@ -21,6 +21,7 @@ class Reader:
         self._text = text
         self._tokens = tokenize(text)
         self._at = 0
+        self._closed: dict[int, str] = {}  # where a parenthesis ended, and what was in it
 
     @property
     def _token(self) -> Token:

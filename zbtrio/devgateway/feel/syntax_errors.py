@@ -28,7 +28,13 @@ _BEGUN = {
 
 
 def syntax_error(
-    text: str, token: Token, read: Node | None, *, tests: bool, unfinished: str | None
+    text: str,
+    token: Token,
+    read: Node | None,
+    *,
+    tests: bool,
+    unfinished: str | None,
+    closed: str | None,
 ) -> FeelSyntaxError:
     """What was expected where.
 
@@ -38,13 +44,21 @@ def syntax_error(
         read: what was understood before it; None when that is nothing.
         tests: whether the text was to be unary tests.
         unfinished: what the statement that begins here would have gone on with.
+        closed: `expression` or `tests` when a parenthesis with such in it ended just before.
     """
     if read is None:
         place = 0 if tests or text.strip() else len(text)
         return _error(text, place, _at_start(text, tests))
     wanted = [] if unfinished is None else [unfinished]
-    wanted += _continuations(read, text[: token.start], token, tests)
-    return _error(text, token.start, wanted)
+    if tests and isinstance(read, Not):
+        return _error(text, token.start, ["end-of-input"])
+    last = _last(read)
+    wanted += _of_operand(last, closed)
+    if not (tests and isinstance(last, InputInRange | InputOrdering)):
+        wanted += [_begun("and", token), _begun("or", token)]
+    if tests:
+        wanted.append(_begun(",", token))
+    return _error(text, token.start, [*wanted, "end-of-input"])
 
 
 def _at_start(text: str, tests: bool) -> list[str]:
@@ -63,22 +77,16 @@ def _error(text: str, place: int, wanted: list[str]) -> FeelSyntaxError:
     )
 
 
-def _continuations(read: Node, before: str, token: Token, tests: bool) -> list[str]:
-    last = _last(read)
-    wanted: list[str] = []
-    if tests and isinstance(read, Not):
-        return ["end-of-input"]
-    if isinstance(last, Ordering | Equality | InputOrdering) and before.rstrip()[-1:] not in ")]}":
-        wanted += _AFTER_COMPARISON
-    elif isinstance(last, InstanceOf):
-        wanted.append('"."')
-    elif not isinstance(last, InputInRange):
-        wanted += _AFTER_OPERAND
-    if not (tests and isinstance(last, InputInRange | InputOrdering)):
-        wanted += [_begun("and", token), _begun("or", token)]
-    if tests:
-        wanted.append(_begun(",", token))
-    return [*wanted, "end-of-input"]
+def _of_operand(last: Node, closed: str | None) -> list[str]:
+    if closed == "tests" or isinstance(last, InputInRange):
+        return []
+    if closed == "expression":
+        return _AFTER_OPERAND
+    if isinstance(last, Ordering | Equality | InputOrdering):
+        return _AFTER_COMPARISON
+    if isinstance(last, InstanceOf):
+        return [] if " " in last.type or last.type == "function" else ['"."']
+    return _AFTER_OPERAND
 
 
 def _begun(word: str, token: Token) -> str:

@@ -81,8 +81,6 @@ class TestExpression:
             answer = self.expression.evaluate(scope)
         except FatalFailure:
             return self._about(value, scope)
-        except FeelFailure:
-            raise
         return _accepts(answer, value, scope)
 
     def _about(self, value: Value, scope: Scope) -> bool | None:
@@ -99,8 +97,4 @@ def _accepts(answer: Value, value: Value, scope: Scope) -> bool | None:
     if isinstance(answer, list) and any(same(item, value) for item in answer):
         return True
     is_input = equality(value, answer, scope)
-    if is_input:
-        return True
-    if answer is False or isinstance(answer, list):
-        return False
-    return is_input
+    return False if is_input is None and isinstance(answer, list) else is_input

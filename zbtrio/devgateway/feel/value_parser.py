@@ -147,6 +147,7 @@ class ValueParser(Reader, abc.ABC):
             return self._range(first, closed=opening == "[")
         if opening == "(":
             self._expect(")")
+            self._closed[self._at] = "expression"
             return first
         items = [first]
         while self._accept(","):

@@ -13,15 +13,19 @@ contexts = Library()
 _Context = dict[str, Value]
 
 
-@contexts.define("get entries(context: context)")
-@contexts.define("get entries(m: context)")
+@contexts.define(
+    "get entries(context: context)",
+    "get entries(m: context)",
+)
 def get_entries(context: _Context) -> Value:
     return [{"key": key, "value": value} for key, value in ordered_entries(context)]
 
 
-@contexts.define("get value(context: context, key: any)")
-@contexts.define("get value(context: context, keys: any)")
-@contexts.define("get value(m: context, key: any)")
+@contexts.define(
+    "get value(context: context, key: any)",
+    "get value(context: context, keys: any)",
+    "get value(m: context, key: any)",
+)
 def get_value(context: _Context, key: Value) -> Value:
     if isinstance(key, str):
         return entries(context).get(key)
@@ -39,9 +43,11 @@ def _at_path(context: _Context, keys: Sequence[Value]) -> Value:
     return value
 
 
-@contexts.define("context put(context: context, key: any, value: any)")
-@contexts.define("context put(context: context, keys: any, value: any)")
-@contexts.define("put(context: context, key: any, value: any)")
+@contexts.define(
+    "context put(context: context, key: any, value: any)",
+    "context put(context: context, keys: any, value: any)",
+    "put(context: context, key: any, value: any)",
+)
 def context_put(context: _Context, key: Value, value: Value) -> Value:
     keys = [key] if isinstance(key, str) else key
     if not isinstance(keys, list):
@@ -63,8 +69,10 @@ def _put(context: _Context, keys: Sequence[str], value: Value) -> Value:
     return {**context, key: _put(inner if isinstance(inner, dict) else {}, rest, value)}
 
 
-@contexts.define("context merge(contexts...)")
-@contexts.define("put all(contexts...)")
+@contexts.define(
+    "context merge(contexts...)",
+    "put all(contexts...)",
+)
 def context_merge(parts: list[Value]) -> Value:
     merged: _Context = {}
     for part in parts:

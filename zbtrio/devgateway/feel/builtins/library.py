@@ -38,25 +38,30 @@ class Library:
     def __init__(self) -> None:
         self.functions: dict[str, list[Function]] = {}
 
-    def define(self, signature: str, *, in_run: bool = False) -> Callable[[F], F]:
+    def define(self, *signatures: str, in_run: bool = False) -> Callable[[F], F]:
         """Declare a function.
 
         Args:
-            signature: see above.
+            signatures: see above; further ones are other names, or other names of parameters.
             in_run: the function takes the Evaluation first: it needs its clock, or invokes.
         """
-        name, parameters, varargs = _parse(signature)
 
         def declare(implementation: F) -> F:
-            def invoke(arguments: Sequence[Value], run: Evaluation) -> Value:
-                check(arguments, parameters)
-                return implementation(run, *arguments) if in_run else implementation(*arguments)
-
-            names = tuple(parameter.name for parameter in parameters)
-            self.functions.setdefault(name, []).append(Function(names, invoke, varargs))
+            for signature in signatures:
+                self._add(signature, implementation, in_run)
             return implementation
 
         return declare
+
+    def _add(self, signature: str, implementation: Callable[..., Value], in_run: bool) -> None:
+        name, parameters, varargs = _parse(signature)
+
+        def invoke(arguments: Sequence[Value], run: Evaluation) -> Value:
+            check(arguments, parameters)
+            return implementation(run, *arguments) if in_run else implementation(*arguments)
+
+        names = tuple(parameter.name for parameter in parameters)
+        self.functions.setdefault(name, []).append(Function(names, invoke, varargs))
 
 
 def check(arguments: Sequence[Value], parameters: Sequence[_Parameter]) -> None:

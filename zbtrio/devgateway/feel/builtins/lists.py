@@ -119,14 +119,18 @@ def mode(items: list[Value]) -> Value:
     return [*sorted(number for number, times in counts.items() if times == most)]
 
 
-@lists.define("and(list...)")
-@lists.define("all(list...)")
+@lists.define(
+    "and(list...)",
+    "all(list...)",
+)
 def all_true(items: list[Value]) -> Value:
     return _folded(items, decisive=False)
 
 
-@lists.define("or(list...)")
-@lists.define("any(list...)")
+@lists.define(
+    "or(list...)",
+    "any(list...)",
+)
 def any_true(items: list[Value]) -> Value:
     return _folded(items, decisive=True)
 
@@ -220,13 +224,19 @@ def _flat(items: list[Value]) -> list[Value]:
     return [i for item in items for i in (_flat(item) if isinstance(item, list) else [item])]
 
 
+_UNSORTED = "fail to sort list by given precedes function"
+
+
 @lists.define("sort(list: list, precedes: function)", in_run=True)
 def sort(run: Evaluation, items: list[Value], precedes: Function) -> Value:
     if len(precedes.parameters) != 2:
         raise FunctionFailure(
             f"expect boolean function with 2 arguments, but found '{len(precedes.parameters)}'"
         )
-    return sorted(items, key=cmp_to_key(_order(precedes, run)))
+    try:
+        return sorted(items, key=cmp_to_key(_order(precedes, run)))
+    except Crash as crash:
+        raise FunctionFailure(f"{_UNSORTED}: {str(crash).partition(': ')[2]}") from None
 
 
 def _order(precedes: Function, run: Evaluation) -> Callable[[Value, Value], int]:
@@ -234,10 +244,7 @@ def _order(precedes: Function, run: Evaluation) -> Callable[[Value, Value], int]
         answer = precedes.invoke([x, y], run)
         if isinstance(answer, bool):
             return answer
-        raise FunctionFailure(
-            "fail to sort list by given precedes function: expected boolean but found"
-            f" '{to_text(answer)}'"
-        )
+        raise FunctionFailure(f"{_UNSORTED}: expected boolean but found '{to_text(answer)}'")
 
     return lambda x, y: -1 if before(x, y) else int(before(y, x))
 

@@ -110,8 +110,10 @@ def round_half_down(n: Decimal, scale: Decimal) -> Value:
 _SIZES = "number | years and months duration | days and time duration"
 
 
-@numbers.define(f"abs(number: {_SIZES})")
-@numbers.define(f"abs(n: {_SIZES})")
+@numbers.define(
+    f"abs(number: {_SIZES})",
+    f"abs(n: {_SIZES})",
+)
 def absolute(number: Decimal | YearsMonths | timedelta) -> Value:
     if isinstance(number, YearsMonths):
         return YearsMonths(abs(number.months))

@@ -52,19 +52,23 @@ def _as_range(value: Value) -> Range:
     return value if isinstance(value, Range) else Range(value, value)
 
 
-@ranges.define("before(point1: any, point2: any)")
-@ranges.define("before(point: any, range: any)")
-@ranges.define("before(range: any, point: any)")
-@ranges.define("before(range1: any, range2: any)")
+@ranges.define(
+    "before(point1: any, point2: any)",
+    "before(point: any, range: any)",
+    "before(range: any, point: any)",
+    "before(range1: any, range2: any)",
+)
 def before(left: Value, right: Value) -> Value:
     _check(left, right)
     return _ends_before(_as_range(left), _as_range(right))
 
 
-@ranges.define("after(point1: any, point2: any)")
-@ranges.define("after(point: any, range: any)")
-@ranges.define("after(range: any, point: any)")
-@ranges.define("after(range1: any, range2: any)")
+@ranges.define(
+    "after(point1: any, point2: any)",
+    "after(point: any, range: any)",
+    "after(range: any, point: any)",
+    "after(range1: any, range2: any)",
+)
 def after(left: Value, right: Value) -> Value:
     _check(left, right)
     return _ends_before(_as_range(right), _as_range(left))
@@ -146,7 +150,18 @@ def _starts(left: Value, right: Range) -> bool:
     return order < 0 or (order == 0 and (not left.end_closed or right.end_closed))
 
 
-def _includes(outer: Range, inner: Range) -> bool:
+def _holds(outer: Range, point: Value) -> bool:
+    start, end = compare(outer.start, point), compare(point, outer.end)
+    return (
+        (start < 0 and end < 0)
+        or (start == 0 and outer.start_closed)
+        or (end == 0 and outer.end_closed)
+    )
+
+
+def _includes(outer: Range, inner: Value) -> bool:
+    if not isinstance(inner, Range):
+        return _holds(outer, inner)
     start, end = compare(outer.start, inner.start), compare(inner.end, outer.end)
     return (start < 0 or (start == 0 and (outer.start_closed or not inner.start_closed))) and (
         end < 0 or (end == 0 and (outer.end_closed or not inner.end_closed))
@@ -160,45 +175,58 @@ def _outer(value: Value, left: Value, right: Value) -> Range:
     return value
 
 
-@ranges.define("finishes(point: any, range: any)")
-@ranges.define("finishes(range1: any, range2: any)")
+@ranges.define(
+    "finishes(point: any, range: any)",
+    "finishes(range1: any, range2: any)",
+)
 def finishes(left: Value, right: Value) -> Value:
     return _finishes(left, _outer(right, left, right))
 
 
-@ranges.define("finished by(range: any, point: any)")
-@ranges.define("finished by(point: any, range: any)")
-@ranges.define("finished by(range1: any, range2: any)")
+@ranges.define(
+    "finished by(point: any, range: any)",
+    "finished by(range1: any, range2: any)",
+)
 def finished_by(left: Value, right: Value) -> Value:
     return _finishes(right, _outer(left, left, right))
 
 
-@ranges.define("includes(range: any, point: any)")
-@ranges.define("includes(range1: any, range2: any)")
+@ranges.define(
+    "includes(range: any, point: any)",
+    "includes(range1: any, range2: any)",
+)
 def includes(left: Value, right: Value) -> Value:
-    return _includes(_outer(left, left, right), _as_range(right))
+    return _includes(_outer(left, left, right), right)
 
 
-@ranges.define("during(point: any, range: any)")
-@ranges.define("during(range1: any, range2: any)")
+@ranges.define(
+    "during(point: any, range: any)",
+    "during(range1: any, range2: any)",
+)
 def during(left: Value, right: Value) -> Value:
-    return _includes(_outer(right, left, right), _as_range(left))
+    return _includes(_outer(right, left, right), left)
 
 
-@ranges.define("starts(point: any, range: any)")
-@ranges.define("starts(range1: any, range2: any)")
+@ranges.define(
+    "starts(point: any, range: any)",
+    "starts(range1: any, range2: any)",
+)
 def starts(left: Value, right: Value) -> Value:
     return _starts(left, _outer(right, left, right))
 
 
-@ranges.define("started by(range: any, point: any)")
-@ranges.define("started by(range1: any, range2: any)")
+@ranges.define(
+    "started by(range: any, point: any)",
+    "started by(range1: any, range2: any)",
+)
 def started_by(left: Value, right: Value) -> Value:
     return _starts(right, _outer(left, left, right))
 
 
-@ranges.define("coincides(point1: any, point2: any)")
-@ranges.define("coincides(range1: any, range2: any)")
+@ranges.define(
+    "coincides(point1: any, point2: any)",
+    "coincides(range1: any, range2: any)",
+)
 def coincides(left: Value, right: Value) -> Value:
     _check(left, right)
     first, second = _as_range(left), _as_range(right)
