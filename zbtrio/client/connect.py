@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import ssl
 from collections.abc import Sequence
@@ -28,7 +29,6 @@ from zbtrio.rpc.dial import DEFAULT_PORT, Target, parse_target
 
 _SECURE = {"grpc": False, "http": False, "grpcs": True, "https": True}
 _PORTS = {"http": 80, "https": 443}
-_LOOPBACK = ("localhost", "127.", "::1")
 
 _log = logging.getLogger("zbtrio.client")
 
@@ -175,9 +175,16 @@ def _oauth(settings: ClientSettings) -> OAuthCredentials:
 
 def warn_if_readable(gateway: Gateway, credentials: Credentials) -> None:
     """Log a warning when credentials would cross a network unencrypted."""
-    outside = [t for t in gateway.targets if not t.host.startswith(_LOOPBACK)]
+    outside = [target for target in gateway.targets if not _is_loopback(target.host)]
     if outside and not gateway.secure and not isinstance(credentials, NoCredentials):
         _log.warning(
             "Credentials are sent to %s without TLS, readable on the way: use https:// or grpcs://.",
             outside[0],
         )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
