@@ -3,6 +3,8 @@
 import inspect
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -26,6 +28,21 @@ def test_the_hook_names_a_plugin_that_needs_it(name: str) -> None:
 def test_the_documentation_has_no_hook_that_does_not_exist() -> None:
     documented = re.findall(r"^### `(\w+)\(", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
     assert documented == list(HOOKS)
+
+
+async def test_the_documented_plugin_works(capsys: pytest.CaptureFixture[str]) -> None:
+    code = re.search(r"^```python\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.M | re.S)
+    assert code is not None
+    names: dict[str, Any] = {}
+    exec(code[1], names)
+    wrap = PluginSet.of(audit=names["Audit"]()).middleware_for(None)  # type: ignore[arg-type]
+    assert wrap is not None
+
+    async def handler(job):
+        return "outcome"
+
+    assert await wrap(handler)(SimpleNamespace(key=7)) == "outcome"
+    assert capsys.readouterr().out == "7 outcome\n"
 
 
 def test_every_observer_is_there_to_be_called() -> None:

@@ -228,6 +228,18 @@ def test_instances_are_taken_beside_installed_ones(install: Install) -> None:
     assert [plugin.name for plugin in loaded.plugins] == ["audit", "good"]
 
 
+def test_an_instance_that_takes_the_name_of_an_installed_plugin_is_refused(
+    install: Install,
+) -> None:
+    class Other:
+        @hookimpl
+        def job_activated(self, job): ...
+
+    entries = install("good", GOOD)
+    with pytest.raises(PluginError, match=r"plugin 'good'.*: there are two of that name"):
+        load(entries, extra={"good": Other()})
+
+
 def test_an_option_of_a_task_belongs_to_the_plugin_of_that_name(install: Install) -> None:
     loaded = load(install("good", GOOD))
     loaded.check_options("charge", ["good"], ["concurrency"])

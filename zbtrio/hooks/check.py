@@ -115,6 +115,8 @@ def _stage(plugin: Plugin, hooks: tuple[str, ...]) -> Stage | None:
 
 def register(manager: pluggy.PluginManager, plugin: Plugin) -> None:
     """Give the plugin to pluggy, which looks at the arguments of its hooks."""
+    if manager.has_plugin(plugin.name):
+        raise PluginError(f"{plugin}: there are two of that name. Disable or rename one.")
     try:
         manager.register(plugin.instance, plugin.name)
     except pluggy.PluginValidationError as error:
