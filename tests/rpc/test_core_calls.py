@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.rpc.core import REQUEST, RESPONSE, RESPONSE_FIELDS, TRAILERS, Duet, Probe, data, names
@@ -91,6 +91,7 @@ def test_long_header_blocks_go_in_pieces() -> None:
     assert event.headers.get(b"long") == value
 
 
+@settings(deadline=None)
 @given(
     size=st.integers(0, 300_000),
     pieces=st.lists(st.integers(1, 50_000), max_size=20),

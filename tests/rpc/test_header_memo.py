@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hpack import Decoder, Encoder, HPACKError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zbtrio.rpc.header_memo import (
@@ -32,6 +32,7 @@ def plain(fields: object) -> Fields:
     return tuple((bytes(name), bytes(value)) for name, value in fields)  # type: ignore[attr-defined]
 
 
+@settings(deadline=None)
 @given(
     lists=st.lists(FIELDS, min_size=1, max_size=5),
     steps=st.lists(st.one_of(st.integers(0, 4), SIZES.map(lambda size: ("resize", size)))),
@@ -49,6 +50,7 @@ def test_blocks_mean_what_was_encoded(lists: list[Fields], steps: list[object]) 
             assert plain(decoder.decode(encoder.encode(headers), raw=True)) == headers.fields
 
 
+@settings(deadline=None)
 @given(
     lists=st.lists(FIELDS, min_size=1, max_size=5),
     steps=st.lists(st.one_of(st.integers(0, 4), SIZES.map(lambda size: ("resize", size)))),
@@ -64,6 +66,7 @@ def test_blocks_are_read_as_they_are(lists: list[Fields], steps: list[object]) -
             assert decoder.decode(encoder.encode(list(fields))).fields == fields
 
 
+@settings(deadline=None)
 @given(lists=st.lists(FIELDS), literals=st.lists(st.tuples(NAMES, st.binary(max_size=300))))
 def test_literals_behind_a_block(lists: list[Fields], literals: list[tuple[bytes, bytes]]) -> None:
     encoder, decoder = HeaderEncoder(), HeaderDecoder(1_000_000)
@@ -79,6 +82,7 @@ def test_the_length_of_a_literal(size: int) -> None:
     assert plain([field]) == ((b"name", bytes(size)),)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=8))
 def test_arbitrary_blocks_give_what_plain_hpack_gives(blocks: list[bytes]) -> None:
     ours, theirs = HeaderDecoder(65_536), Decoder()

@@ -510,7 +510,9 @@ class Http2Connection:
         except OversizedHeaderListError as error:
             raise RemoteProtocolError(ENHANCE_YOUR_CALM, str(error)) from error
         except HPACKError as error:
-            raise RemoteProtocolError(ErrorCode.COMPRESSION_ERROR, str(error)) from error
+            # hpack's own text has addresses of memory in it
+            text = f"a header block that does not decode ({type(error).__name__})"
+            raise RemoteProtocolError(ErrorCode.COMPRESSION_ERROR, text) from error
         stream = self.streams.get(partial.stream_id)
         if stream is None and not self.client:
             stream = self._accept_stream(partial)
