@@ -60,9 +60,15 @@ async def sleepers(
         "SLEEPER_SECONDS": str(seconds),
         "SLEEPER_CONCURRENCY": str(concurrency),
     }
-    script = f"{Path(__file__).parent / 'sleeper.py'}:app"
-    command = [sys.executable, "-m", "zbtrio", "run", script, "--address", running.address]
-    run = partial(trio.run_process, check=False, stdout=subprocess.PIPE, env=environment)
+    command = [sys.executable, "-m", "zbtrio", "run", "bench.sleeper:app"]
+    run = partial(
+        trio.run_process,
+        [*command, "--address", running.address],
+        check=False,
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=Path(__file__).parent.parent,
+    )
 
     async def read(process: trio.Process, finished: list[float]) -> None:
         assert process.stdout is not None
@@ -72,7 +78,7 @@ async def sleepers(
     async with trio.open_nursery() as nursery:
         started: list[tuple[trio.Process, list[float]]] = []
         for _ in range(processes):
-            process = await nursery.start(run, command)
+            process = await nursery.start(run)
             started.append((process, []))
             nursery.start_soon(read, *started[-1])
         yield started

@@ -1,4 +1,4 @@
-"""A worker whose handler takes a given time: `zbtrio run bench/sleeper.py:app` by environment.
+"""A worker whose handler takes a given time: `zbtrio run bench.sleeper:app` by environment.
 
 SLEEPER_TYPE, SLEEPER_SECONDS, SLEEPER_CONCURRENCY. Each completed handler writes a line to stdout.
 """

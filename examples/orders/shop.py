@@ -1,7 +1,9 @@
 """The order process's five handlers, as plain trio functions.
 
-Run them:    zbtrio run examples/orders/shop.py:app --address 127.0.0.1:26500
-Place one:   python examples/orders/place_order.py 127.0.0.1:26500
+In this folder:
+
+    zbtrio run shop:app --address 127.0.0.1:26500
+    python place_order.py 127.0.0.1:26500
 """
 
 import attrs
