@@ -48,6 +48,16 @@ def test_blocked_slots_do_not_keep_free_ones_idle() -> None:
     assert capacity.wanted() == 3
 
 
+def test_abandoned_threads_take_room() -> None:
+    capacity = Capacity(2, 4, 60.0)
+    capacity.running, capacity.abandoned = 2, 2
+    assert capacity.wanted() == 0
+    capacity.running, capacity.abandoned, capacity.held = 2, 1, 1
+    assert capacity.wanted() == 0
+    capacity.running, capacity.held = 1, 0
+    assert capacity.wanted() == 1
+
+
 def test_a_queue_that_stands_ends_the_queueing() -> None:
     capacity = quick()
     capacity.queue_stood(1.0)

@@ -25,12 +25,11 @@ def test_an_exception_fails_the_job_with_where_it_came_from() -> None:
     def inner() -> None:
         raise ValueError("no such card")
 
-    try:
+    with pytest.raises(ValueError, match="no such card") as caught:
         inner()
-    except ValueError as error:
-        outcome = outcome_of_exception(error)
-        assert isinstance(outcome, Fail)
-        assert outcome.cause is error
+    outcome = outcome_of_exception(caught.value)
+    assert isinstance(outcome, Fail)
+    assert outcome.cause is caught.value
     assert outcome.message.startswith("ValueError: no such card\n\nTraceback")
     assert 'raise ValueError("no such card")' in outcome.message
     assert outcome.retries is None

@@ -52,7 +52,7 @@ def test_a_registry_is_included_once() -> None:
         ("a", {"concurrency": 0}, "concurrency is 0; it must be at least 1"),
         ("a", {"timeout": 0.0001}, "timeout is 0.0001 s; the gateway takes whole milliseconds"),
         ("a", {"poll": 0}, "poll is 0 s"),
-        ("a", {"poll": "fast"}, "poll is 'fast'; it is \"long\", \"stream\" or seconds"),
+        ("a", {"poll": "fast"}, 'poll is \'fast\'; it is "long", "stream" or seconds'),
         ("a", {"rate": 1, "limit": Limiter(rate=1)}, "both rate= and limit="),
     ],
 )

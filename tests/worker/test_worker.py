@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any
 
@@ -15,13 +16,8 @@ import zbtrio
 from tests.faults import answer
 from tests.faulty_gateway import FaultyGateway
 from tests.worker.conftest import Running
+from tests.worker.waiting import until
 from zbtrio import BpmnError, Complete, Detach, Fail, Job, Release, Worker, ZeebeClient
-
-
-async def until(condition: Any, seconds: float = 60.0) -> None:
-    with trio.fail_after(seconds):
-        while not condition():
-            await trio.sleep(0.01)
 
 
 async def test_a_job_is_done(
@@ -378,9 +374,7 @@ async def test_a_released_job_comes_back_after_its_time(
     async with running(app):
         key = gateway.queue.add("work")
         await until(lambda: gateway.queue.jobs[key].ended)
-    assert [b - a for a, b in zip(times, times[1:], strict=False)] == pytest.approx(
-        [5, 5, 5], abs=0.2
-    )
+    assert [b - a for a, b in itertools.pairwise(times)] == pytest.approx([5, 5, 5], abs=0.2)
     assert gateway.queue.jobs[key].retries == 3
 
 
@@ -587,6 +581,6 @@ async def test_an_option_of_no_plugin_is_an_error(running: Running) -> None:
     @app.task("work", concurency=3)
     async def work() -> None: ...
 
-    with pytest.raises(zbtrio.PluginError, match="concurency.*concurrency"):
+    with pytest.raises(zbtrio.PluginError, match=r"concurency.*concurrency"):
         async with running(app):
             raise AssertionError("started")

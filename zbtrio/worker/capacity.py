@@ -30,6 +30,7 @@ class Capacity:
 
     Attributes:
         running: handlers at work, with abandoned threads and detached jobs.
+        abandoned: threads among them whose jobs are over.
         held: all jobs that are here, from their arrival until the gateway knows their outcome.
         reserved: what the open poll may still bring.
     """
@@ -37,6 +38,7 @@ class Capacity:
     __slots__ = (
         "_mean",
         "_patience",
+        "abandoned",
         "concurrency",
         "held",
         "max_jobs_active",
@@ -48,6 +50,7 @@ class Capacity:
         self.concurrency = concurrency
         self.max_jobs_active = max_jobs_active
         self.running = 0
+        self.abandoned = 0
         self.held = 0
         self.reserved = 0
         self._patience = min(PATIENCE, timeout / 20)
@@ -65,16 +68,15 @@ class Capacity:
 
     @property
     def room(self) -> int:
-        """How many more jobs may be pushed, besides those that the open poll may bring."""
-        return self.concurrency + self.queue - self.held - self.reserved
+        """How many more jobs may be here, those included that the open poll may bring."""
+        return self.concurrency + self.queue - self.held - self.abandoned
 
     def wanted(self) -> int:
         """How many jobs to poll for now; 0 when a poll isn't due."""
-        queue = self.queue
-        free = self.concurrency + queue - self.held
-        if free <= 0 or self.running < self.concurrency:
-            return max(0, free)
-        return free if 2 * free > queue else 0
+        room = self.room
+        if room <= 0 or self.running < self.concurrency:
+            return max(0, room)
+        return room if 2 * room > self.queue else 0
 
     def handler_took(self, seconds: float) -> None:
         """Learn from a handler that has ended."""

@@ -132,8 +132,8 @@ class Dispatcher:
         """Give back what waits too long. One task while there is a queue, and a little longer."""
         while self._waiting:
             await trio.sleep_until(self._waiting[0].arrived + self._stale)
-            overdue = trio.current_time() - self._stale
-            while self._waiting and self._waiting[0].arrived <= overdue:
+            now = trio.current_time()
+            while self._waiting and self._waiting[0].arrived + self._stale <= now:
                 self._capacity.queue_stood(self._stale)
                 self.give_back(self._waiting.popleft(), "No handler was free for it here.")
         self._watching = False
@@ -196,12 +196,15 @@ class Dispatcher:
         self._counts[type(outcome).__name__] += 1
         self._observers.job_finished(job, outcome, job.started - job.arrived, now - job.started)
         self._reporter.send(job, outcome, self._settled)
-        if job not in self.threads.abandoned:
+        if job in self.threads.abandoned:
+            self._capacity.abandoned += 1
+        else:
             self._free_slot()
         if not self._active and not self._waiting:
             self._quiet.set()
 
     def _thread_returned(self, job: Job) -> None:
+        self._capacity.abandoned -= 1
         self._free_slot()
 
     def _free_slot(self) -> None:

@@ -108,7 +108,6 @@ class Poller(Source):
 
     async def _poll(self, count: int) -> None:
         self._error, self._asked, self._brought = None, count, 0
-        self._capacity.reserved = count
         held = self._held()
         try:
             well = await self._request(self._payload(count, held), max(0.0, held) + SLACK)
@@ -118,6 +117,9 @@ class Poller(Source):
         self._observers.poll_finished(self._subscription, self._brought, took, self._error)
         if well and not (self._stopping or self._paused):
             await self._rest(took, held)
+
+    def _opened(self) -> None:
+        self._capacity.reserved = self._asked
 
     def _take(self, data: bytes, arrival: float) -> None:
         jobs = _decode(data).jobs

@@ -82,7 +82,7 @@ class Pusher(Source):
 
     def _take(self, data: bytes, arrival: float) -> None:
         message = _decode(data)
-        if self._capacity.room > 0:
+        if self._capacity.room > self._capacity.reserved:
             self._dispatcher.accept([message], arrival)
             return
         self._subscription.counts["overshoot"] += 1

@@ -90,7 +90,7 @@ class Recovery:
         if not isinstance(error, RpcError):
             await self._without_credentials(error)
         elif error.received and error.status in _REFUSED:
-            raise self._refusal(error)
+            raise self._refusal(error) from error
         elif error.received and error.status is Status.UNAUTHENTICATED:
             await self._unauthenticated(error, metadata or ())
         elif error.status is Status.RESOURCE_EXHAUSTED:
@@ -118,11 +118,14 @@ class Recovery:
             self._client.authorizer.fixed is not None
             or trio.current_time() - since > UNAUTHENTICATED_FOR
         ):
-            raise self._refusal(error)
+            raise self._refusal(error) from error
         await self._back_off(error, LONGEST)
 
     async def _connection_lost(self, error: RpcError) -> None:
-        if self._failures > 1 and self._client.channel.state == "ready":
+        """A moment, in which the channel sees it too; longer if it serves, but not this call."""
+        if self._failures == 1:
+            await self._waits.sleep(pause(0))
+        elif self._client.channel.state == "ready":
             await self._back_off(error, SOON)
 
     async def _back_off(self, error: Exception, longest: float) -> None:

@@ -145,7 +145,6 @@ class Report:
     __slots__ = (
         "_attempts",
         "_call",
-        "_in_doubt",
         "_reporter",
         "began",
         "job",
@@ -166,7 +165,6 @@ class Report:
     ) -> None:
         self._reporter = reporter
         self._attempts = 0
-        self._in_doubt = False
         self._call: UnaryCall | AuthorizedCall | None = None
         self.job = job
         self.outcome = outcome
@@ -212,8 +210,6 @@ class Report:
             self._failed_in_passing(error)
 
     def _failed_in_passing(self, error: RpcError) -> None:
-        late = error.received and error.status is Status.DEADLINE_EXCEEDED
-        self._in_doubt |= late or not (error.received or error.unprocessed)
         if trio.current_time() >= self.job.deadline + self._reporter.grace:
             self.give_up(error)
             return
@@ -232,7 +228,7 @@ class Report:
             self._reporter.replace(self, _refusal(self.job, why))
 
     def _gone(self, error: RpcError) -> None:
-        if self._in_doubt:  # an earlier attempt did it
+        if self._attempts > 1:  # an earlier one did it, whatever was answered
             self._reporter.settled(self, None)
             return
         _log.warning(
