@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import trio
 
 from zbtrio.broker import Broker
+from zbtrio.broker.environment import Options
 from zbtrio.broker.running import dispose, prepare
 
 BROKER_FIXTURES = {"broker", "broker_858"}
@@ -34,8 +36,11 @@ def broker_858() -> Iterator[Broker]:
 
 
 def _running(version: str) -> Iterator[Broker]:
-    """Not in one `trio.run`, as `running()` would be: each test has its own."""
-    broker = trio.run(prepare, version)
+    """Not in one `trio.run`, as `running()` would be: each test has its own.
+
+    Quick costs less up to some 6000 jobs.
+    """
+    broker = trio.run(partial(prepare, version, options=Options(quick=True)))
     try:
         trio.run(broker.start)
         yield broker

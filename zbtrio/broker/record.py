@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import attrs
-import psutil
 
 from zbtrio.broker.errors import BrokerError
 from zbtrio.broker.folders import state_folder
@@ -101,6 +100,8 @@ def birth(pid: int) -> str | None:
 
 
 def _birth_elsewhere(pid: int) -> str | None:
+    import psutil  # of the extra `broker`
+
     try:
         process = psutil.Process(pid)
         ended = process.status() == psutil.STATUS_ZOMBIE
