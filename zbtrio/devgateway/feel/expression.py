@@ -63,15 +63,14 @@ class Expression:
             context: variables by name, as parsed JSON; asked only for names that occur.
             now: the time, with zone, for `now()` and `today()`.
         """
-        return self._run(JsonVariables(context), now)
+        return self._run(Scope(Evaluation(now), JsonVariables(context), BUILTINS))
 
     def evaluate_values(self, context: Mapping[str, Value], *, now: Clock) -> Result:
-        """As `evaluate`, with variables that are FEEL values already."""
-        return self._run(context, now)
+        """As `evaluate`, with FEEL values; functions among them can be invoked by their names."""
+        return self._run(Scope(Evaluation(now), {}, BUILTINS).within(context))
 
-    def _run(self, variables: Mapping[str, Value], now: Clock) -> Result:
-        run = Evaluation(now)
-        scope = Scope(run, variables, BUILTINS)
+    def _run(self, scope: Scope) -> Result:
+        run = scope.run
         try:
             value = self._root.evaluate(scope)
         except (FeelFailure, FatalFailure) as failure:

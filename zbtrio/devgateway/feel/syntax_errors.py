@@ -48,7 +48,7 @@ def syntax_error(
     """
     if read is None:
         place = 0 if tests or text.strip() else len(text)
-        return _error(text, place, _at_start(text, tests))
+        return _error(text, place, _at_start(place, tests))
     wanted = [] if unfinished is None else [unfinished]
     if tests and isinstance(read, Not):
         return _error(text, token.start, ["end-of-input"])
@@ -61,10 +61,10 @@ def syntax_error(
     return _error(text, token.start, [*wanted, "end-of-input"])
 
 
-def _at_start(text: str, tests: bool) -> list[str]:
+def _at_start(place: int, tests: bool) -> list[str]:
     if tests:
         return ["start-of-input", "negation", "positiveUnaryTests", "anyInput"]
-    return [*(["start-of-input"] if text.strip() else []), EXPRESSION[1:-1]]
+    return [*(["start-of-input"] if place == 0 else []), *EXPRESSION[1:-1].split(" | ")]
 
 
 def _error(text: str, place: int, wanted: list[str]) -> FeelSyntaxError:
