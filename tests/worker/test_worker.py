@@ -134,7 +134,7 @@ async def test_a_child_task_that_raises_a_bpmn_error_throws_it(
         ({"n": 1}, {"a": {"b": float("nan")}}, "can't be sent. Variable a.b: JSON has no nan"),
         ({"n": 1}, 5, "can't be sent. Variables: they must be a JSON object, .* not int"),
         ({"n": 1}, {"a": object()}, "can't be sent. Variable a: JSON has no object"),
-        ({"n": 1}, Fail(backoff="soon"), "can't be sent. TypeError"),  # type: ignore[arg-type]
+        ({"n": 1}, Fail(backoff="soon"), "can't be sent. "),  # type: ignore[arg-type]
     ],
 )
 async def test_what_does_not_fit_is_an_incident_and_runs_once(

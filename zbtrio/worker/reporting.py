@@ -20,14 +20,13 @@ from grpclib.const import Status
 
 from zbtrio import gateway
 from zbtrio.client import AuthorizedCall, ZeebeClient
-from zbtrio.errors import VariablesError, ZbtrioError, from_rpc_error, is_too_large
+from zbtrio.errors import ZbtrioError, from_rpc_error, is_too_large
 from zbtrio.hooks import Observers
 from zbtrio.rpc import Method, RpcError, UnaryCall
-from zbtrio.rpc.codec import encode
 from zbtrio.worker.backoff import LONGEST, pause
 from zbtrio.worker.job import Job
 from zbtrio.worker.outcomes import Fail, Outcome
-from zbtrio.worker.results import Requests, description, unsendable
+from zbtrio.worker.results import Requests
 
 __all__ = ["Reporter", "Settled"]
 
@@ -89,7 +88,7 @@ class Reporter:
 
     def send(self, job: Job, outcome: Outcome, settled: Settled) -> None:
         """Report an outcome; comes back at once."""
-        outcome, method, payload = self._request(job, outcome)
+        outcome, method, payload = self._requests.encoded(job, outcome)
         report = Report(self, job, outcome, method, payload, settled)
         self._open[report] = None
         report.attempt()
@@ -98,19 +97,6 @@ class Reporter:
         """Give up whatever is still open."""
         for report in list(self._open):
             report.give_up(None)
-
-    def _request(self, job: Job, outcome: Outcome) -> tuple[Outcome, Method, bytes]:
-        try:
-            method, request = self._requests.of(job, outcome)
-            return outcome, method, encode(request)
-        except VariablesError as error:
-            instead = unsendable(job, error)
-        except Exception as error:
-            text = f"The outcome {outcome!r} can't be sent. {description(error)}"
-            instead = Fail(text, retries=0, cause=error)
-        _log.error("Job %s: %s", job.key, instead.message, extra=job.log_fields())
-        method, request = self._requests.of(job, instead)
-        return instead, method, encode(request)
 
     def settled(self, report: Report, error: Exception | None) -> None:
         """A report has ended."""
@@ -135,7 +121,8 @@ class Reporter:
 
     def replace(self, report: Report, instead: Fail) -> None:
         """Report something else, because the gateway refuses what was reported."""
-        report.outcome, report.method, report.payload = self._request(report.job, instead)
+        sent = self._requests.encoded(report.job, instead)
+        report.outcome, report.method, report.payload = sent
         self.retry(report, 0.0)
 
 

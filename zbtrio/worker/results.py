@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -15,12 +16,15 @@ from zbtrio import gateway
 from zbtrio._proto import gateway_protocol as proto
 from zbtrio.errors import VariablesError
 from zbtrio.rpc import Method
+from zbtrio.rpc.codec import encode
 from zbtrio.variables import EncodeHook, dumps
 from zbtrio.worker.job import Job
 from zbtrio.worker.names import Names
 from zbtrio.worker.outcomes import BpmnError, Complete, Fail, Outcome, Release
 
-__all__ = ["Requests", "description", "outcome_of_exception", "outcome_of_result", "unsendable"]
+__all__ = ["Requests", "description", "outcome_of_exception", "outcome_of_result"]
+
+_log = logging.getLogger("zbtrio.worker")
 
 MAX_MESSAGE = 8_000
 """Characters of an error message; Zeebe cuts at 10,000."""
@@ -101,6 +105,22 @@ class Requests:
             job_lease_token=lease,
         )
 
+    def encoded(self, job: Job, outcome: Outcome) -> tuple[Outcome, Method, bytes]:
+        """The RPC and its request's bytes for an outcome, or for an incident if it can't be sent.
+
+        The outcome that is sent comes first.
+        """
+        try:
+            method, request = self.of(job, outcome)
+            return outcome, method, encode(request)
+        except VariablesError as error:
+            instead = _unsendable(job, str(error), error)
+        except Exception as error:
+            instead = _unsendable(job, description(error), error)
+        _log.error("Job %s: %s", job.key, instead.message, extra=job.log_fields())
+        method, request = self.of(job, instead)
+        return instead, method, encode(request)
+
     def text(self, variables: Any) -> str:
         """The JSON text of what a handler gave as variables."""
         if variables is None:
@@ -110,10 +130,10 @@ class Requests:
         return dumps(variables, enc_hook=self.enc_hook)
 
 
-def unsendable(job: Job, error: VariablesError) -> Fail:
-    """The incident for a result that isn't JSON: another run would repeat the side effects."""
+def _unsendable(job: Job, why: str, error: Exception) -> Fail:
+    """An incident, since another run would repeat the side effects of the first."""
     return Fail(
-        f"The handler of {job.type!r} has done its work, but its result can't be sent. {error}",
+        f"The handler of {job.type!r} has ended, but its outcome can't be sent. {why}",
         retries=0,
         cause=error,
     )

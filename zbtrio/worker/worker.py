@@ -14,6 +14,7 @@ from zbtrio.hooks import PluginSet
 from zbtrio.settings import SettingsFile, load
 from zbtrio.worker.handle import WorkerHandle
 from zbtrio.worker.names import Names
+from zbtrio.worker.preparation import Preparation
 from zbtrio.worker.settings import WorkerSettings
 from zbtrio.worker.tasks import Poll, Tasks
 from zbtrio.worker.worker_run import WorkerRun
@@ -96,19 +97,22 @@ class Worker(Tasks):
         arguments: Mapping[str, object] | None = None,
     ) -> WorkerRun:
         """Read settings and plugins for a run. `arguments` go before the worker's own."""
-        file = SettingsFile.find()
-        settings = load(
-            WorkerSettings, "worker", arguments={**self._arguments, **(arguments or {})}, file=file
-        )
-        plugins = PluginSet.load(file, extra=self._plugins)
-        tasks = Tasks()
-        tasks.include(self)
-        for registry in plugins.tasks():
-            tasks.include(registry)
 
         def open_client() -> AbstractAsyncContextManager[ZeebeClient]:
             if client is not None:
                 return nullcontext(client)
             return ZeebeClient(address or self._address, **(self._client or {}))
 
-        return WorkerRun(tasks, settings, plugins, self.names, open_client)
+        return WorkerRun(self.made_of(arguments), open_client)
+
+    def made_of(self, arguments: Mapping[str, object] | None = None) -> Preparation:
+        """Settings, plugins and all handlers, those of plugins too, as they are now."""
+        file = SettingsFile.find()
+        given = {**self._arguments, **(arguments or {})}
+        settings = load(WorkerSettings, "worker", arguments=given, file=file)
+        plugins = PluginSet.load(file, extra=self._plugins)
+        tasks = Tasks()
+        tasks.include(self)
+        for registry in plugins.tasks():
+            tasks.include(registry)
+        return Preparation(tasks, settings, plugins, self.names)

@@ -9,29 +9,22 @@ Nothing in here outlives the run; a worker that runs twice has two of everything
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 import trio
 
 from zbtrio.client import ZeebeClient
-from zbtrio.errors import HandlerError, WorkerStopped
+from zbtrio.errors import WorkerStopped
 from zbtrio.groups import unwrapped_if_single
-from zbtrio.hooks import PluginSet
-from zbtrio.worker.binding import Binding
 from zbtrio.worker.handle import WorkerHandle, WorkerState
-from zbtrio.worker.handling import handle_with
 from zbtrio.worker.limiter import ActiveLimiter, Limiter
-from zbtrio.worker.names import Names
+from zbtrio.worker.preparation import Preparation
 from zbtrio.worker.reporting import Reporter
-from zbtrio.worker.results import Requests
-from zbtrio.worker.settings import WorkerSettings
 from zbtrio.worker.subscription import Subscription
 from zbtrio.worker.subscription_run import SubscriptionRun
-from zbtrio.worker.tasks import Task, Tasks
 
 __all__ = ["WorkerRun"]
 
@@ -53,20 +46,12 @@ class WorkerRun:
 
     client: ZeebeClient
 
-    def __init__(
-        self,
-        tasks: Iterable[Task],
-        settings: WorkerSettings,
-        plugins: PluginSet,
-        names: Names | None,
-        open_client: OpenClient,
-    ) -> None:
+    def __init__(self, made_of: Preparation, open_client: OpenClient) -> None:
         self.handle = WorkerHandle(self)
         self.drained = trio.Event()
-        self._tasks = list(tasks)
-        self._settings = settings
-        self._plugins = plugins
-        self._names = names
+        self._made_of = made_of
+        self._settings = made_of.settings
+        self._observers = made_of.plugins.observers
         self._open_client = open_client
         self._draining = trio.Event()
         self._drain_deadline = math.inf
@@ -80,11 +65,7 @@ class WorkerRun:
         self, *, task_status: trio.TaskStatus[WorkerHandle] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Work. Raises WorkerStopped when the gateway refused what is needed to go on."""
-        if not self._tasks:
-            raise HandlerError("There is nothing to run: no task is registered, by code or plugin.")
-        for task in self._tasks:
-            known = inspect.signature(Tasks.task).parameters
-            self._plugins.check_options(task.type, task.options, known)
+        self._made_of.check()
         try:
             with unwrapped_if_single():
                 async with trio.open_nursery() as nursery:
@@ -100,11 +81,13 @@ class WorkerRun:
 
     async def _shelter(self, task_status: trio.TaskStatus[None]) -> None:
         """Keep the client and the reporter until the work is over."""
-        requests = Requests(self._names, self._plugins.codecs.encode)
         with trio.CancelScope(shield=True):
             async with self._open_client() as self.client:
                 self._reporter = Reporter(
-                    self.client, requests, self._plugins.observers, self._settings.report_grace
+                    self.client,
+                    self._made_of.requests,
+                    self._observers,
+                    self._settings.report_grace,
                 )
                 async with trio.open_nursery() as nursery:
                     await nursery.start(self._reporter.run)
@@ -115,7 +98,7 @@ class WorkerRun:
     async def _work(self, task_status: trio.TaskStatus[WorkerHandle]) -> None:
         unobserve = self.client.channel.add_state_listener(self._connection_changed)
         try:
-            async with self._plugins.lifespans(self.handle) as provided:
+            async with self._made_of.plugins.lifespans(self.handle) as provided:
                 self._prepare({ZeebeClient: self.client, **provided})
                 try:
                     await self._serve(task_status)
@@ -129,7 +112,7 @@ class WorkerRun:
     def _connection_changed(self, state: str, reason: str) -> None:
         level = logging.WARNING if state == "reconnecting" else logging.INFO
         _log.log(level, "Connection to the gateway: %s (%s)", state, reason)
-        self._plugins.observers.connection_changed(state, reason)
+        self._observers.connection_changed(state, reason)
 
     async def _serve(self, task_status: trio.TaskStatus[WorkerHandle]) -> None:
         async with trio.open_nursery() as nursery:
@@ -165,28 +148,19 @@ class WorkerRun:
 
     def _prepare(self, provided: dict[type, object]) -> None:
         limiters: dict[Limiter, ActiveLimiter] = {}
-        for task in self._tasks:
+        for task in self._made_of.tasks:
             if task.limit is not None and task.limit not in limiters:
                 limiters[task.limit] = ActiveLimiter(task.limit)
             limiter = None if task.limit is None else limiters[task.limit]
-            self._subscriptions[task.type] = self._subscription(task, provided, limiter)
+            subscription = self._made_of.subscription(task)
+            run = SubscriptionRun(
+                subscription, self.client, self._reporter, self._observers, limiter, self._draining
+            )
+            threads = run.dispatcher.threads
+            run.dispatcher.handle = self._made_of.handler(subscription, provided, threads)
+            self._subscriptions[task.type] = run
         if self._draining.is_set():
             self.drain(math.inf)
-
-    def _subscription(
-        self, task: Task, provided: dict[type, object], limiter: ActiveLimiter | None
-    ) -> SubscriptionRun:
-        plugins = self._plugins
-        subscription = Subscription(task, self._settings, plugins.observers)
-        binding = Binding(task, names=self._names, provided=provided, codecs=plugins.codecs)
-        subscription.fetch = plugins.fetch_names(subscription, binding.fetch)
-        run = SubscriptionRun(
-            subscription, self.client, self._reporter, plugins.observers, limiter, self._draining
-        )
-        run.dispatcher.handle = handle_with(
-            task, binding, plugins.middleware_for(subscription), plugins, run.dispatcher.threads
-        )
-        return run
 
     # What the handle asks for
 
