@@ -3,6 +3,7 @@
 from zbtrio.client import ZeebeClient
 from zbtrio.errors import (
     BindingError,
+    CredentialsError,
     GatewayError,
     HandlerError,
     JobLost,
@@ -39,6 +40,7 @@ __all__ = [
     "BindingError",
     "BpmnError",
     "Complete",
+    "CredentialsError",
     "Detach",
     "Fail",
     "GatewayError",

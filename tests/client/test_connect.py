@@ -9,7 +9,8 @@ from typing import Any, get_type_hints
 import pytest
 import trustme
 
-from zbtrio.auth import BasicCredentials, NoCredentials, OAuthCredentials
+from zbtrio.auth import BasicCredentials, NoCredentials
+from zbtrio.auth.oauth import OAuthCredentials
 from zbtrio.client import ClientSettings, ZeebeClient
 from zbtrio.client.client import ClientArguments
 from zbtrio.client.connect import credentials_of, gateway_of, ssl_context_of, warn_if_readable

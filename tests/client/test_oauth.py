@@ -12,7 +12,9 @@ import trustme
 
 from tests.client.token_endpoint import TokenEndpoint, open_token_endpoint
 from zbtrio import http1
-from zbtrio.auth import BasicCredentials, NoCredentials, OAuthCredentials, TokenCache
+from zbtrio.auth import BasicCredentials, NoCredentials
+from zbtrio.auth.oauth import OAuthCredentials
+from zbtrio.auth.token_cache import TokenCache
 from zbtrio.errors import CredentialsError, SettingsError
 
 SECRET = "open sesame & more"

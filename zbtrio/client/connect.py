@@ -10,13 +10,7 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 
-from zbtrio.auth import (
-    BasicCredentials,
-    Credentials,
-    NoCredentials,
-    OAuthCredentials,
-    TokenCache,
-)
+from zbtrio.auth import BasicCredentials, Credentials, NoCredentials
 from zbtrio.client.settings import (
     DEFAULT_ADDRESS,
     SAAS_DOMAIN,
@@ -152,7 +146,11 @@ def credentials_of(settings: ClientSettings) -> Credentials:
     return NoCredentials()
 
 
-def _oauth(settings: ClientSettings) -> OAuthCredentials:
+def _oauth(settings: ClientSettings) -> Credentials:
+    # Imported only by those who need it: the HTTP client costs a tenth of zbtrio's import.
+    from zbtrio.auth.oauth import OAuthCredentials
+    from zbtrio.auth.token_cache import TokenCache
+
     saas = bool(settings.cluster_id)
     url = settings.token_url or (SAAS_TOKEN_URL if saas else None)
     if not settings.client_id or not settings.client_secret or not url:
