@@ -201,20 +201,20 @@ class InternalError(GatewayError):
 
 
 class OutcomeUnknown(ZbtrioError):
-    """A command was sent and its answer never came: it may or may not have been carried out.
+    """A command was sent and no usable answer came: it may or may not have been carried out.
 
-    It was not sent again, since twice may be wrong. `rpc`, `status` and `text` are those of the
-    failure, as in `GatewayError`.
+    One that would do harm twice was not sent again; any other was, until its time was over. `rpc`,
+    `status` and `text` are those of the failure, as in `GatewayError`.
     """
 
     def __init__(self, rpc: str, status: Status, text: str) -> None:
         self.rpc = rpc
         self.status = status
         self.text = text
+        look = _UNKNOWN_ADVICE.get(rpc, "Look for its effect")
         super().__init__(
-            f"{rpc} was sent, but no answer came ({status.name}: {text or 'no text'}): it may have "
-            f"been carried out. {_UNKNOWN_ADVICE.get(rpc, 'Look for its effect')} "
-            "before you send it again."
+            f"{rpc} was sent, but no usable answer came ({status.name}: {text or 'no text'}): "
+            f"it may have been carried out. {look} before you send it again."
         )
 
 

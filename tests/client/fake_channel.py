@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 from grpclib.const import Status
 
 from zbtrio.rpc import Metadata, Method, RpcError
-from zbtrio.rpc.codec import decode
+from zbtrio.rpc.codec import DecodeError, decode
 
 
 @frozen
@@ -20,7 +20,7 @@ class Answer:
     `carried_out`: the command took effect, whatever the client hears of it.
     """
 
-    error: RpcError | None = None
+    error: RpcError | DecodeError | None = None
     after: float = 0.0
     carried_out: bool = False
     response: Any = None
@@ -125,7 +125,3 @@ class FakeCall:
 
     def cancel(self) -> None:
         self.cancelled = True
-
-
-def statuses(channel: FakeChannel) -> Iterable[Status | None]:
-    return [a.answer.error.status if a.answer.error else None for a in channel.attempts]

@@ -427,6 +427,21 @@ async def test_a_poll_that_fails_later_raises(
     assert len(service.requests) == 1
 
 
+async def test_a_batch_that_cant_be_read(
+    client: ZeebeClient, service: RecordingGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.answers["ActivateJobs"] = [proto.ActivateJobsResponse(jobs=[job(1)])]
+    stream = client.activate_jobs("pay")
+    monkeypatch.setattr(stream, "_next_message", lambda: _bytes(b"\x0a\x05x"))
+    async with stream as jobs:
+        with pytest.raises(errors.InternalError, match=r"ActivateJobs .* can't be read"):
+            await anext(jobs)
+
+
+async def _bytes(data: bytes) -> bytes:
+    return data
+
+
 async def test_a_push_stream_that_fails_raises(
     client: ZeebeClient, service: RecordingGateway
 ) -> None:

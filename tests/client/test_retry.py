@@ -23,6 +23,7 @@ from zbtrio._proto.gateway_protocol import GatewayBase
 from zbtrio.client import ClientSettings, ZeebeClient
 from zbtrio.client.retry import ONCE, RULES, Backoff
 from zbtrio.rpc import Method
+from zbtrio.rpc.codec import DecodeError
 
 Call = Callable[[ZeebeClient], Awaitable[Any]]
 
@@ -194,6 +195,16 @@ async def test_a_message_too_large_is_not_sent_again(autojump_clock: Any) -> Non
     channel, outcome = await run(create, received(Status.RESOURCE_EXHAUSTED, text))
     assert isinstance(outcome, errors.MessageTooLarge)
     assert len(channel.attempts) == 1
+
+
+async def test_an_answer_that_cant_be_read(autojump_clock: Any) -> None:
+    broken = Answer(DecodeError("CreateProcessInstanceResponse: cut short"), carried_out=True)
+    channel, outcome = await run(create, broken)
+    assert isinstance(outcome, errors.OutcomeUnknown)
+    assert "can't be read: CreateProcessInstanceResponse: cut short" in str(outcome)
+    assert len(channel.attempts) == 1
+    _, outcome = await run(lambda client: client.topology(), broken)
+    assert isinstance(outcome, errors.InternalError)
 
 
 async def test_the_total_time_ends_the_retries(autojump_clock: Any) -> None:

@@ -21,10 +21,27 @@ class AuthorizedCall:
     there is another. What it waits for runs in the client's nursery.
     """
 
+    __slots__ = (
+        "_again",
+        "_authorizer",
+        "_call",
+        "_channel",
+        "_end",
+        "_nursery",
+        "_on_done",
+        "_request",
+        "_scope",
+        "_sent",
+        "done",
+        "error",
+        "method",
+    )
+
     def __init__(
         self,
         channel: Channel,
         authorizer: Authorizer,
+        nursery: trio.Nursery,
         method: Method,
         request: Any,
         timeout: float | None,
@@ -32,6 +49,7 @@ class AuthorizedCall:
     ) -> None:
         self._channel = channel
         self._authorizer = authorizer
+        self._nursery = nursery
         self._request = request
         self._end = math.inf if timeout is None else trio.current_time() + timeout
         self._on_done = on_done
@@ -43,12 +61,11 @@ class AuthorizedCall:
         self.done = False
         self.error: RpcError | None = None
 
-    def start(self, nursery: trio.Nursery) -> None:
+    def start(self) -> None:
         """Begin: at once, or in a task of the nursery when a token must be fetched."""
-        self._nursery = nursery
         metadata = self._authorizer.at_hand()
         if metadata is None:
-            nursery.start_soon(self._wait_for, self._authorizer.get)
+            self._nursery.start_soon(self._wait_for, self._authorizer.get)
         else:
             self._send(metadata)
 

@@ -12,7 +12,7 @@ from zbtrio.client.retry import RULES, Backoff, Limits, RetryRule, call_with_ret
 from zbtrio.client.settings import ClientSettings
 from zbtrio.errors import CredentialsError
 from zbtrio.rpc import Channel, Metadata, Method, RpcError
-from zbtrio.rpc.codec import encode
+from zbtrio.rpc.codec import DecodeError, encode
 from zbtrio.variables import EncodeHook, dumps
 
 
@@ -94,7 +94,10 @@ class Caller:
 
     async def _once(self, method: Method, payload: bytes, end: float, metadata: Metadata) -> Any:
         left = max(0.0, end - trio.current_time())
-        return await self.channel.unary(method, payload, timeout=left, metadata=metadata)
+        try:
+            return await self.channel.unary(method, payload, timeout=left, metadata=metadata)
+        except DecodeError as error:
+            raise unreadable(error) from error
 
     async def metadata(self, *, timeout: float | None = None) -> Metadata:
         """What a call must carry to say who makes it, for calls made on `channel` directly.
@@ -114,6 +117,11 @@ class Caller:
         if error.status is not Status.UNAUTHENTICATED or not error.received:
             return None
         return await self.authorizer.replacement(refused)
+
+
+def unreadable(error: DecodeError) -> RpcError:
+    """The failure of a call whose answer came, but is no message of its type."""
+    return RpcError(Status.INTERNAL, f"the gateway's answer can't be read: {error}")
 
 
 def milliseconds(seconds: float) -> int:

@@ -165,7 +165,9 @@ class ZeebeClient(JobCalls, ProcessInstanceCalls, MessageCalls, ResourceCalls):
             return self.channel.start_unary(
                 method, request, timeout=timeout, metadata=authorizer.fixed, on_done=on_done
             )
-        call = AuthorizedCall(self.channel, authorizer, method, request, timeout, on_done)
-        assert self._nursery is not None
-        call.start(self._nursery)
+        assert self._nursery is not None  # there is an authorizer
+        call = AuthorizedCall(
+            self.channel, authorizer, self._nursery, method, request, timeout, on_done
+        )
+        call.start()
         return call

@@ -10,12 +10,12 @@ from typing import Any, Self
 import trio
 
 from zbtrio._proto import gateway_protocol as proto
-from zbtrio.client.calls import Caller
+from zbtrio.client.calls import Caller, unreadable
 from zbtrio.client.results import ActivatedJob
 from zbtrio.client.retry import RULES, Limits, call_with_retries
 from zbtrio.errors import from_rpc_error
 from zbtrio.rpc import Method, RpcError, ServerStream
-from zbtrio.rpc.codec import decode, encode
+from zbtrio.rpc.codec import DecodeError, decode, encode
 
 
 class JobStream:
@@ -70,9 +70,12 @@ class JobStream:
             self._stream.stop()
 
     def _jobs_of(self, data: bytes) -> list[proto.ActivatedJob]:
-        if self._method.response_type is proto.ActivatedJob:
-            return [decode(proto.ActivatedJob, data)]
-        return decode(proto.ActivateJobsResponse, data).jobs
+        try:
+            if self._method.response_type is proto.ActivatedJob:
+                return [decode(proto.ActivatedJob, data)]
+            return decode(proto.ActivateJobsResponse, data).jobs
+        except DecodeError as error:
+            raise from_rpc_error(self._method.name, unreadable(error)) from error
 
     async def _next_message(self) -> bytes | None:
         if self._stream is None and self._limits is not None:
