@@ -19,6 +19,7 @@ import trio
 
 from zbtrio._proto.gateway_protocol import ActivatedJob
 from zbtrio.hooks import Handler, Observers
+from zbtrio.worker.deadlines import Deadlines
 from zbtrio.worker.job import Job
 from zbtrio.worker.keeping import Keeper
 from zbtrio.worker.lease import LeaseClock
@@ -73,6 +74,8 @@ class Dispatcher:
         self._task_name = f"zbtrio {subscription.type}"
         self._waiting: deque[Job] = deque()
         self._active: dict[Job, None] = {}
+        self._deadlines = Deadlines(self._active)
+        keeper.moved = self._deadlines.watch
         self._taken: dict[Job, Outcome] = {}
         self._quiet = trio.Event()
         self._queued = trio.Event()
@@ -82,6 +85,7 @@ class Dispatcher:
         """Begin: handlers run in the one nursery, what serves them in the other."""
         self._handlers = handlers
         self._services = services
+        services.start_soon(self._deadlines.run)
         if self._limiter is not None:
             services.start_soon(self._start_limited, self._limiter)
 
@@ -155,7 +159,8 @@ class Dispatcher:
     def _start(self, job: Job) -> None:
         self._capacity.running += 1
         self._active[job] = None
-        job.scope = trio.CancelScope(deadline=job.deadline)
+        job.scope = trio.CancelScope()
+        self._deadlines.watch(job)
         self._handlers.start_soon(self._run, job, name=self._task_name)
         if self._subscription.task.auto_extend:
             self._services.start_soon(self._keeper.keep_extended, job, self._subscription.timeout)

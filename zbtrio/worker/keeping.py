@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import attrs
 import trio
@@ -33,7 +34,10 @@ class Keeper:
 
     Attributes:
         draining: set when the worker has been asked to end.
+        moved: told when a job has another deadline.
     """
+
+    moved: Callable[[Job], object]
 
     def __init__(
         self, client: ZeebeClient, observers: Observers, draining: trio.Event, margin: float
@@ -54,8 +58,7 @@ class Keeper:
         except (NotFound, FailedPrecondition) as error:
             raise JobLost(f"Job {job.key} can't be extended any more. {error}") from error
         job.deadline = begun + seconds - self._margin
-        if job.scope is not None:
-            job.scope.deadline = job.deadline
+        self.moved(job)
         self._observers.job_extended(job, seconds)
 
     async def keep_extended(self, job: Job, seconds: float) -> None:
