@@ -384,7 +384,9 @@ async def test_jobs_of_several_batches_come_one_by_one(
     ]
 
 
-@pytest.mark.parametrize(("seconds", "on_the_wire"), [(None, 0), (0, -1), (0.0001, 1), (2.5, 2500)])
+@pytest.mark.parametrize(
+    ("seconds", "on_the_wire"), [(None, 0), (0, -1), (-5, -5000), (0.0001, 1), (2.5, 2500)]
+)
 async def test_how_long_a_poll_waits(
     seconds: float | None, on_the_wire: int, client: ZeebeClient, service: RecordingGateway
 ) -> None:

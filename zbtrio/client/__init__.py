@@ -1,5 +1,11 @@
 """A client for Zeebe gateways: one typed method for each RPC."""
 
+from zbtrio._proto.gateway_protocol import (
+    JobResult,
+    JobResultActivateElement,
+    JobResultCorrections,
+    StringList,
+)
 from zbtrio.client.authorized_call import AuthorizedCall
 from zbtrio.client.client import ZeebeClient
 from zbtrio.client.instructions import Activate, Move, Terminate
@@ -13,9 +19,13 @@ __all__ = [
     "AuthorizedCall",
     "ClientSettings",
     "DecisionResult",
+    "JobResult",
+    "JobResultActivateElement",
+    "JobResultCorrections",
     "JobStream",
     "Move",
     "ProcessResult",
+    "StringList",
     "Terminate",
     "ZeebeClient",
 ]

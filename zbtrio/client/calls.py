@@ -125,5 +125,5 @@ def unreadable(error: DecodeError) -> RpcError:
 
 
 def milliseconds(seconds: float) -> int:
-    """A time as the gateway's messages have it; never 0 unless it is."""
-    return max(1, round(seconds * 1000)) if seconds > 0 else 0
+    """A time as the gateway's messages have it; a positive one never becomes 0."""
+    return max(1, round(seconds * 1000)) if seconds > 0 else round(seconds * 1000)
