@@ -234,6 +234,24 @@ async def test_a_lost_connection_is_back_at_once(
         await until(lambda: gateway.queue.jobs[key].ended)
 
 
+async def test_a_gateway_that_is_back_is_asked_in_single_passes_at_first(
+    gateway: FaultyGateway, running: Running, autojump_clock: MockClock
+) -> None:
+    """A fresh gateway would park a long poll without seeing the jobs that wait since before."""
+    async with running(worker()):
+        gateway.crash()
+        await trio.sleep(60)
+        before = len(asked(gateway))
+        await gateway.restart()
+        await trio.sleep(60)
+    polls = gateway.seen("ActivateJobs")[before:]
+    back = polls[0].when
+    held = [(seen.when - back, seen.request.request_timeout) for seen in polls]
+    assert {timeout for when, timeout in held if when < 12} == {-1000}
+    assert {timeout for when, timeout in held if when > 12} == {30_000}
+    assert all(0.2 < b - a < 1.1 for (a, _), (b, _) in itertools.pairwise(held) if b < 12)
+
+
 async def test_many_subscriptions_come_back_spread(
     gateway: FaultyGateway, running: Running, autojump_clock: MockClock
 ) -> None:

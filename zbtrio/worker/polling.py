@@ -36,6 +36,13 @@ SLACK = 10.0
 BACKLOG = 10.0
 """Seconds between two looks for a backlog beside a push stream."""
 
+SETTLING = 12.0
+"""Seconds after a reconnect in which polls are single passes.
+
+A gateway that has just started parks a long poll that finds no leader yet, and looks again when a
+new job comes up, or after 10 s: jobs that wait in the broker since before would wait for that.
+"""
+
 SLIP = 1.0
 """Seconds after a push stream was opened at which a look finds what came up meanwhile."""
 
@@ -65,6 +72,7 @@ class Poller(Source):
         self._brought = 0
         self._asked = 0
         self._empty_at_once = 0
+        self._held = 0.0
         self._error: Exception | None = None
 
     def changed(self) -> None:
@@ -108,15 +116,18 @@ class Poller(Source):
 
     async def _poll(self, count: int) -> None:
         self._error, self._asked, self._brought = None, count, 0
-        held = self._held()
         try:
-            well = await self._request(self._payload(count, held), max(0.0, held) + SLACK)
+            well = await self._request()
         finally:
             self._capacity.reserved = 0
         took = trio.current_time() - self._began
         self._observers.poll_finished(self._subscription, self._brought, took, self._error)
         if well and not (self._stopping or self._paused):
-            await self._rest(took, held)
+            await self._rest(took)
+
+    def _question(self) -> tuple[bytes, float | None]:
+        self._held = self._hold()
+        return self._payload(self._asked, self._held), max(0.0, self._held) + SLACK
 
     def _opened(self) -> None:
         self._capacity.reserved = self._asked
@@ -131,9 +142,11 @@ class Poller(Source):
         self._error = error
         self._capacity.reserved = 0
 
-    def _held(self) -> float:
+    def _hold(self) -> float:
         """Seconds for which the gateway shall hold an unanswered poll; below 0 for not at all."""
-        return self._subscription.request_timeout if self._subscription.poll == "long" else -1.0
+        if self._subscription.poll != "long" or self._recovery.just_reconnected(SETTLING):
+            return -1.0
+        return self._subscription.request_timeout
 
     def _payload(self, count: int, held: float) -> bytes:
         """The request's bytes; there are as many different ones as counts."""
@@ -152,7 +165,7 @@ class Poller(Source):
             )
         return self._requests[count, held]
 
-    async def _rest(self, took: float, held: float) -> None:
+    async def _rest(self, took: float) -> None:
         """Pause before the next poll, where that is needed."""
         style = self._subscription.poll
         if style == "stream":
@@ -162,8 +175,10 @@ class Poller(Source):
         elif style != "long":
             if self._brought < self._asked:
                 await self._waits.sleep(style)
-        elif self._brought or took >= min(0.5, held / 2):
+        elif self._brought or took >= min(0.5, max(0.0, self._held) / 2) > 0:
             self._empty_at_once = 0
+        elif self._held < 0:
+            await self._waits.sleep(SOON / 2 * random.uniform(0.5, 1.0))
         else:
             self._empty_at_once += 1
             await self._waits.sleep(pause(self._empty_at_once, SOON))

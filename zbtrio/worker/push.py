@@ -66,7 +66,7 @@ class Pusher(Source):
             return
         self._overshot = False
         try:
-            await self._request(self._payload(), None)
+            await self._request()
         except Unimplemented as error:
             self._do_without(error)
             return
@@ -76,6 +76,9 @@ class Pusher(Source):
     async def _until_room(self) -> None:
         self._room = trio.Event()
         await self._room.wait()
+
+    def _question(self) -> tuple[bytes, float | None]:
+        return self._payload(), None
 
     def _opened(self) -> None:
         self._poller.look()

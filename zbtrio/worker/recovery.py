@@ -12,6 +12,7 @@ anything else         back off up to 1 s, so as to be back soon
 from __future__ import annotations
 
 import logging
+import math
 import random
 
 import trio
@@ -53,18 +54,27 @@ class Recovery:
         self._failures = 0
         self._other: Metadata | None = None
         self._unauthenticated_since: float | None = None
+        self._lost = False
+        self._reconnected = -math.inf
+
+    def just_reconnected(self, within: float) -> bool:
+        """Whether the connection was lost, and is back for less than so many seconds."""
+        return trio.current_time() < self._reconnected + within
 
     async def ready(self) -> bool:
         """Wait until the channel is ready; False if that was cut short."""
         channel = self._client.channel
-        if channel.state == "ready":
+        lost = self._lost or channel.state == "reconnecting"
+        if channel.state != "ready":
+            if lost:
+                self._subscription.change("reconnecting", channel.trouble)
+            if not await self._waits.until(channel.wait_ready):
+                return False
+        if not lost:
             return True
-        lost = channel.state == "reconnecting"
-        if lost:
-            self._subscription.change("reconnecting", channel.trouble)
-        if not await self._waits.until(channel.wait_ready):
-            return False
-        return await self._waits.sleep(random.uniform(0, SPREAD)) if lost else True
+        self._lost = False
+        self._reconnected = trio.current_time()
+        return await self._waits.sleep(random.uniform(0, SPREAD))
 
     async def metadata(self) -> Metadata | None:
         """The credentials for the next request, None if waiting for them was cut short.
@@ -122,6 +132,7 @@ class Recovery:
         await self._back_off(error, LONGEST)
 
     async def _connection_lost(self, error: RpcError) -> None:
+        self._lost = True
         """A moment, in which the channel sees it too; longer if it serves, but not this call."""
         if self._failures == 1:
             await self._waits.sleep(pause(0))

@@ -90,7 +90,11 @@ class Source:
         """Take a message of the stream. Raises DecodeError."""
         raise AssertionError("a subclass takes messages")
 
-    async def _request(self, payload: bytes, timeout: float | None) -> bool:
+    def _question(self) -> tuple[bytes, float | None]:
+        """The request's bytes and its timeout in seconds, when it is about to leave."""
+        raise AssertionError("a subclass asks")
+
+    async def _request(self) -> bool:
         """Make a request and take all it brings; whether it went well, and to the end.
 
         Waits before it for the channel and credentials, and after a failure as that asks for.
@@ -102,7 +106,7 @@ class Source:
             metadata = await self._recovery.metadata()
             if metadata is None:
                 return False
-            await self._read(payload, timeout, metadata)
+            await self._read(*self._question(), metadata)
         except (RpcError, CredentialsError, DecodeError) as error:
             self._failed(error)
             if not (self._stopping or self._paused):
