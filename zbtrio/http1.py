@@ -16,6 +16,8 @@ from attrs import field, frozen
 MAX_BODY = 1024 * 1024
 """Bytes of the largest response body taken."""
 
+_LIKE = "write an address like https://login.example.org/oauth/token"
+
 
 @frozen
 class Response:
@@ -45,14 +47,18 @@ class Url:
 
 def parse_url(text: str) -> Url:
     """Split a URL. Raises ValueError when it is none of http or https, or holds a user name."""
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{_LIKE} ({error})") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise ValueError("write an address like https://login.example.org/oauth/token")
+        raise ValueError(_LIKE)
     secure = parts.scheme == "https"
     target = parts.path or "/"
     if parts.query:
         target += f"?{parts.query}"
-    return Url(secure, parts.hostname, parts.port or (443 if secure else 80), target)
+    return Url(secure, parts.hostname, port or (443 if secure else 80), target)
 
 
 async def request(
