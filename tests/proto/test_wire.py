@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from tests.proto.schema import Fact, compile_proto, facts
+from zbtrio.broker import fetch
 
 PROTOS = Path(__file__).parents[2] / "protos"
 
@@ -31,6 +32,13 @@ def published_with_broker(distribution: Path, scratch: Path) -> FileDescriptorPr
 def test_everything_in_the_python_package_is_ours_too(ours: set[Fact]) -> None:
     theirs = facts(published_in_python())
     assert len(theirs) > 150
+    assert theirs - ours == set()
+
+
+@pytest.mark.broker
+def test_everything_in_the_broker_is_ours_too(ours: set[Fact], tmp_path: Path) -> None:
+    theirs = facts(published_with_broker(fetch("8.6.0"), tmp_path))
+    assert len(theirs) > 200
     assert theirs - ours == set()
 
 
