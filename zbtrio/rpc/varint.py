@@ -45,8 +45,9 @@ def _eight_byte_varint(value: int) -> bytes:
     return (value | 0x0080808080808080).to_bytes(8, "little")
 
 
-def read_varint(data: bytes, pos: int) -> tuple[int, int]:
+def read_varint(data: bytes, pos: int, depth: int = 0) -> tuple[int, int]:
     """Read up to ten bytes, as they stand: the caller folds what is too large for its type."""
+    # Four groups at a time, without a loop: arithmetic is slower beyond 30 bits.
     byte = data[pos]
     if byte < 128:
         return byte, pos + 1
@@ -62,19 +63,11 @@ def read_varint(data: bytes, pos: int) -> tuple[int, int]:
     byte = data[pos + 3]
     if byte < 128:
         return value | byte << 21, pos + 4
-    return _read_high_groups(data, pos + 4, value | (byte & 127) << 21)
-
-
-def _read_high_groups(data: bytes, pos: int, low: int) -> tuple[int, int]:
-    # Apart from the low groups, since arithmetic is slower beyond 30 bits.
-    value = shift = 0
-    for byte in data[pos : pos + 6]:
-        pos += 1
-        if byte < 128:
-            return low | (value | byte << shift) << 28, pos
-        value |= (byte & 127) << shift
-        shift += 7
-    data[pos]  # raises IndexError where the data ends
+    value |= (byte & 127) << 21
+    if depth < 2:
+        high, end = read_varint(data, pos + 4, depth + 1)
+        if end - pos <= 10:
+            return value | high << 28, end
     raise DecodeError(f"byte {pos}: a varint of more than ten bytes")
 
 
