@@ -273,7 +273,7 @@ async def test_an_endpoint_that_stays_down(
         started = trio.current_time()
         with pytest.raises(CredentialsError, match="down"):
             await client.topology()
-        assert trio.current_time() - started <= 20.0
+        assert trio.current_time() - started <= 20.0 + 1e-6
     assert channel.attempts == []
 
 
@@ -285,7 +285,7 @@ async def test_a_token_that_takes_too_long(
         started = trio.current_time()
         with pytest.raises(CredentialsError, match=r"No token came .* within"):
             await client.topology()
-        assert trio.current_time() - started <= 20.0
+        assert trio.current_time() - started <= 20.0 + 1e-6
 
 
 class Done:

@@ -211,7 +211,7 @@ async def test_the_total_time_ends_the_retries(autojump_clock: Any) -> None:
     started = trio.current_time()
     channel, outcome = await run(create, received(Status.RESOURCE_EXHAUSTED), timeout=20.0)
     assert isinstance(outcome, errors.ResourceExhausted)
-    assert trio.current_time() - started <= 20.0
+    assert trio.current_time() - started <= 20.0 + 1e-6
     gaps = [b.at - a.at for a, b in zip(channel.attempts, channel.attempts[1:], strict=False)]
     assert 0.05 <= gaps[0] <= 0.1
     assert 2.5 <= gaps[-1] <= 5.0
@@ -222,7 +222,7 @@ async def test_each_attempt_has_its_own_time_limit(autojump_clock: Any) -> None:
     started = trio.current_time()
     channel, outcome = await run(complete, ok(after=1000), timeout=12.0, request_timeout=5.0)
     assert isinstance(outcome, errors.OutcomeUnknown)
-    assert trio.current_time() - started <= 12.0
+    assert trio.current_time() - started <= 12.0 + 1e-6
     assert [attempt.timeout for attempt in channel.attempts[:2]] == pytest.approx([5.0, 5.0])
     assert all(attempt.timeout and attempt.timeout <= 5.0 + 1e-9 for attempt in channel.attempts)
 
