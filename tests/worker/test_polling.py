@@ -252,6 +252,22 @@ async def test_a_gateway_that_is_back_is_asked_in_single_passes_at_first(
     assert all(0.2 < b - a < 1.1 for (a, _), (b, _) in itertools.pairwise(held) if b < 12)
 
 
+async def test_a_gateway_that_is_back_but_does_not_answer_yet_is_asked_again_soon(
+    gateway: FaultyGateway, running: Running, autojump_clock: MockClock
+) -> None:
+    async with running(worker()):
+        gateway.crash()
+        await trio.sleep(60)
+        before = len(asked(gateway))
+        gateway.script("ActivateJobs", silence, times=3)
+        await gateway.restart()
+        key = gateway.queue.add("work")
+        await until(lambda: gateway.queue.jobs[key].ended)
+        polls = [when for when, _ in asked(gateway)[before:]]
+    assert len(polls) >= 4
+    assert polls[3] - polls[0] < 6
+
+
 async def test_many_subscriptions_come_back_spread(
     gateway: FaultyGateway, running: Running, autojump_clock: MockClock
 ) -> None:

@@ -36,12 +36,8 @@ SLACK = 10.0
 BACKLOG = 10.0
 """Seconds between two looks for a backlog beside a push stream."""
 
-SETTLING = 12.0
-"""Seconds after a reconnect in which polls are single passes.
-
-A gateway that has just started parks a long poll that finds no leader yet, and looks again when a
-new job comes up, or after 10 s: jobs that wait in the broker since before would wait for that.
-"""
+SETTLING_SLACK = 1.5
+"""Seconds for the answer of a gateway that has just come back: what it can't pass on, it leaves."""
 
 SLIP = 1.0
 """Seconds after a push stream was opened at which a look finds what came up meanwhile."""
@@ -126,8 +122,10 @@ class Poller(Source):
             await self._rest(took)
 
     def _question(self) -> tuple[bytes, float | None]:
-        self._held = self._hold()
-        return self._payload(self._asked, self._held), max(0.0, self._held) + SLACK
+        settling = self._recovery.settling
+        self._held = -1.0 if settling else self._hold()
+        slack = SETTLING_SLACK if settling else SLACK
+        return self._payload(self._asked, self._held), max(0.0, self._held) + slack
 
     def _opened(self) -> None:
         self._capacity.reserved = self._asked
@@ -144,9 +142,7 @@ class Poller(Source):
 
     def _hold(self) -> float:
         """Seconds for which the gateway shall hold an unanswered poll; below 0 for not at all."""
-        if self._subscription.poll != "long" or self._recovery.just_reconnected(SETTLING):
-            return -1.0
-        return self._subscription.request_timeout
+        return self._subscription.request_timeout if self._subscription.poll == "long" else -1.0
 
     def _payload(self, count: int, held: float) -> bytes:
         """The request's bytes; there are as many different ones as counts."""

@@ -35,6 +35,13 @@ SOON = 1.0
 SPREAD = 0.2
 """Seconds over which subscriptions ask again after a reconnect."""
 
+SETTLING = 12.0
+"""Seconds after a reconnect in which polls are single passes.
+
+A gateway that has just started parks a long poll that finds no leader yet, and looks again when a
+new job comes up, or after 10 s: jobs that wait in the broker since before would wait for that.
+"""
+
 UNAUTHENTICATED_FOR = 60.0
 """Seconds of nothing but UNAUTHENTICATED after which a subscription ends."""
 
@@ -57,9 +64,10 @@ class Recovery:
         self._lost = False
         self._reconnected = -math.inf
 
-    def just_reconnected(self, within: float) -> bool:
-        """Whether the connection was lost, and is back for less than so many seconds."""
-        return trio.current_time() < self._reconnected + within
+    @property
+    def settling(self) -> bool:
+        """Whether the connection was lost and has only just come back."""
+        return trio.current_time() < self._reconnected + SETTLING
 
     async def ready(self) -> bool:
         """Wait until the channel is ready; False if that was cut short."""
@@ -108,7 +116,8 @@ class Recovery:
         elif error.received:
             await self._back_off(error, SOON)
         elif error.status is Status.DEADLINE_EXCEEDED:
-            _log.warning("Job type %r: %s got no answer.", self._subscription.type, self._rpc)
+            level = logging.DEBUG if self.settling else logging.WARNING
+            _log.log(level, "Job type %r: %s got no answer.", self._subscription.type, self._rpc)
         else:
             await self._connection_lost(error)
 
@@ -132,8 +141,8 @@ class Recovery:
         await self._back_off(error, LONGEST)
 
     async def _connection_lost(self, error: RpcError) -> None:
-        self._lost = True
         """A moment, in which the channel sees it too; longer if it serves, but not this call."""
+        self._lost = True
         if self._failures == 1:
             await self._waits.sleep(pause(0))
         elif self._client.channel.state == "ready":
