@@ -263,8 +263,9 @@ class ServerConnection:
             self._core.send_headers(stream, headers, literals, end_stream=True)
             if stream.remote_open:
                 self._core.reset_stream(stream, ErrorCode.NO_ERROR)
+            self._note_sent(64 + len(literals))
         stream.owner = None
-        self._note_sent(64 + len(literals))
+        self.wake_writer()
         self._end_if_idle()
 
     def give_credit(self, stream: Stream, size: int) -> None:
