@@ -15,6 +15,9 @@ from .errors import DecisionFailure
 from .logic import Logic, Run, Variables
 from .results import DecisionResult, EvaluatedDecision
 
+# A decision is evaluated for each one that requires it: layers of them multiply.
+_MOST_EVALUATIONS = 10_000
+
 _TYPES = {
     "string": "string",
     "number": "number",
@@ -106,6 +109,8 @@ def functions(
 
 def audited(element: Decision | KnowledgeModel, run: Run, variables: Variables) -> feel.Value:
     """Evaluate the element's logic and note how it came about, be it a failure."""
+    if len(run.evaluated) >= _MOST_EVALUATIONS:
+        raise DecisionFailure(f"more than {_MOST_EVALUATIONS} decisions would be evaluated for it")
     trace = run.trace()
     value: feel.Value = None
     try:
@@ -157,6 +162,9 @@ class DecisionRequirements:
             output = decision.evaluate(run, values)
         except DecisionFailure as failure:
             return _failed(decision_id, run.evaluated[-1].decision_id, str(failure), run.evaluated)
+        except RecursionError:
+            reason = "it requires other decisions through too many steps"
+            return _failed(decision_id, decision_id, reason, [])
         return DecisionResult(feel.to_json_value(output), run.evaluated)
 
 

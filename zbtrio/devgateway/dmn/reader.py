@@ -52,7 +52,13 @@ def parse(content: bytes) -> DecisionRequirements:
     """
     root = read(content)
     reader = _Reader(root)
-    decisions = [reader.decision(each) for each in root.all("decision")]
+    try:
+        decisions = [reader.decision(each) for each in root.all("decision")]
+    except RecursionError:
+        raise DmnError(
+            "The decisions of this file are nested too deeply, or require one another through too"
+            " many steps. Split the file"
+        ) from None
     if reader.failures:
         raise DmnError("\n".join(reader.failures))
     return DecisionRequirements(root.get("id"), root.get("name"), root.get("namespace"), decisions)

@@ -108,7 +108,7 @@ def read(content: bytes) -> Element:
     """The root of a DMN file; raises DmnError."""
     try:
         root = _Builder().build(content)
-    except expat.ExpatError:
+    except (expat.ExpatError, LookupError, ValueError):  # the latter two: an unknown encoding
         raise DmnError(_UNREADABLE) from None
     if not _is_valid(root):
         raise DmnError(_UNREADABLE)

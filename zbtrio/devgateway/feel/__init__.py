@@ -5,6 +5,10 @@
     feel.to_json_value(result.value), result.warnings, result.failure
 
 Expressions are parsed once and evaluated as often as needed. There is no I/O and no clock in here.
+
+Where it differs from Zeebe, as far as is known: years lie between 1 and 9999, fractions of a second
+have six digits, numbers 34 digits even where a literal has more; expressions nest at most 40 levels
+and an iteration takes at most a million steps; regular expressions know no sets within sets.
 """
 
 from .errors import FeelSyntaxError

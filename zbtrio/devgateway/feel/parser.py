@@ -13,11 +13,11 @@ value, except as an argument, where it is a value.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from .arithmetic import Arithmetic, Negation
 from .control import For, If, Iterators, Quantified, Steps
-from .errors import FeelSyntaxError
 from .nodes import Constant, Node, RangeLiteral
 from .operators import AnyOf, Equality, InstanceOf, Logic, Not, Ordering
 from .reader import NoMatch, T
@@ -25,9 +25,7 @@ from .syntax_errors import EXPRESSION, syntax_error
 from .unary_tests import In, InputEquals, InputInRange, InputOrdering, TestExpression
 from .value_parser import ValueParser
 
-MAX_DEPTH = 50  # nested brackets, functions and branches; the interpreter's stack is the bound
-
-_RANKS = (("+", "-"), ("*", "/"), ("**",))
+_RANKS = (("**",), ("*", "/"), ("+", "-"))  # the closest first
 _ORDERINGS = ("<=", ">=", "<", ">")
 _SPECIAL_TYPES = (
     ("years", "and", "months", "duration"),
@@ -42,26 +40,25 @@ class Parser(ValueParser):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self._depth = 0
         self._expressions: dict[int, tuple[Node, int] | None] = {}
         self._unfinished: dict[int, str] = {}
 
     def parse_expression(self) -> Node:
         """The whole text as an expression; raises FeelSyntaxError."""
-        return self._whole(self._expression)
+        return self._whole(self._expression, tests=False)
 
     def parse_unary_tests(self) -> Node:
         """The whole text as tests of an input value; raises FeelSyntaxError."""
-        return self._whole(self._unary_tests)
+        return self._whole(self._unary_tests, tests=True)
 
-    def _whole(self, rule: Callable[[], Node]) -> Node:
+    def _whole(self, rule: Callable[[], Node], *, tests: bool) -> Node:
         node = self._optional(rule)
         if node is None or self._token.kind != "end":
             raise syntax_error(
                 self._text,
                 self._token,
                 node,
-                tests=rule != self._expression,
+                tests=tests,
                 unfinished=self._unfinished.get(self._at),
                 closed=self._closed.get(self._at),
             )
@@ -72,20 +69,19 @@ class Parser(ValueParser):
     def _expression(self) -> Node:
         start = self._at
         if start not in self._expressions:
-            self._depth += 1
-            if self._depth > MAX_DEPTH:
-                raise FeelSyntaxError(
-                    f"failed to parse expression '{self._text}': nested deeper than {MAX_DEPTH}"
-                    " levels. Split it into several expressions"
-                )
-            node = self._optional(self._statement_or_logic)
-            self._expressions[start] = None if node is None else (node, self._at)
-            self._depth -= 1
+            self._expressions[start] = self._new_expression()
         known = self._expressions[start]
         if known is None:
             raise NoMatch
         self._at = known[1]
         return known[0]
+
+    def _new_expression(self) -> tuple[Node, int] | None:
+        try:
+            with self._level():
+                return self._statement_or_logic(), self._at
+        except NoMatch:
+            return None
 
     def _statement_or_logic(self) -> Node:
         statement = {"if": self._if, "for": self._for, "some": self._some, "every": self._every}
@@ -96,17 +92,14 @@ class Parser(ValueParser):
                 return node
         return self._logic()
 
-    def _logic(self) -> Node:
-        return self._chain("or", lambda: self._chain("and", self._comparison, False), True)
-
-    def _chain(self, word: str, rule: Callable[[], Node], decisive: bool) -> Node:
-        operands = [rule()]
-        while self._sees(word):
-            operand = self._optional(lambda: self._after(word, rule))
-            if operand is None:
-                break
-            operands.append(operand)
-        return operands[0] if len(operands) == 1 else Logic(decisive, operands)
+    def _logic(self, words: Sequence[str] = ("and", "or")) -> Node:
+        """A comparison and what these words chain to it, the one that binds closer first."""
+        left = self._comparison()
+        for rank, word in enumerate(words):
+            rule = partial(self._after, word, partial(self._logic, words[:rank]))
+            operands = [left, *self._repeated(word, rule)]
+            left = left if len(operands) == 1 else Logic(word == "or", operands)
+        return left
 
     def _if(self) -> Node:
         branches = [self._branch()]
@@ -225,18 +218,21 @@ class Parser(ValueParser):
 
     # Arithmetic
 
-    def _arithmetic(self, first: Node | None = None, rank: int = 0) -> Node:
-        """Operators of this rank and those that bind closer; `first` is read already."""
-        if rank == len(_RANKS):
-            return first or self._signed()
-        left = self._arithmetic(first, rank + 1)
-        rest: list[tuple[str, Node]] = []
-        while self._sees(*_RANKS[rank]):
-            step = self._optional(lambda: (self._next().text, self._arithmetic(None, rank + 1)))
-            if step is None:
-                break
-            rest.append(step)
-        return Arithmetic(left, rest) if rest else left
+    def _arithmetic(self, first: Node | None = None, ranks: int = len(_RANKS)) -> Node:
+        """An operand and what operators of the closest ranks chain to it.
+
+        Args:
+            first: the operand if it is read already.
+            ranks: of how many ranks operators are taken.
+        """
+        left = first or self._signed()
+        for rank, signs in enumerate(_RANKS[:ranks]):
+            rest = self._repeated(signs, partial(self._step, rank))
+            left = Arithmetic(left, rest) if rest else left
+        return left
+
+    def _step(self, rank: int) -> tuple[str, Node]:
+        return self._next().text, self._arithmetic(None, rank)
 
     def _signed(self) -> Node:
         if self._accept("-"):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
+from .errors import FeelSyntaxError
 from .tokens import Token, tokenize
 
 T = TypeVar("T")
+
+MAX_DEPTH = 40  # the interpreter's own stack is the bound: a level takes up to 15 calls
 
 
 class NoMatch(Exception):
@@ -21,7 +26,22 @@ class Reader:
         self._text = text
         self._tokens = tokenize(text)
         self._at = 0
+        self._depth = 0
         self._closed: dict[int, str] = {}  # where a parenthesis ended, and what was in it
+
+    @contextmanager
+    def _level(self) -> Generator[None, None, None]:
+        """One level deeper into brackets, functions and branches."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise FeelSyntaxError(
+                f"failed to parse expression '{self._text}': nested deeper than {MAX_DEPTH} levels."
+                " Split it into several expressions"
+            )
+        try:
+            yield
+        finally:
+            self._depth -= 1
 
     @property
     def _token(self) -> Token:
@@ -64,15 +84,20 @@ class Reader:
             self._at = mark
             return None
 
-    def _separated(self, rule: Callable[[], T]) -> list[T]:
-        """One or more, with commas between them."""
-        found = [rule()]
-        while self._sees(","):
-            more = self._optional(lambda: self._after(",", rule))
+    def _repeated(self, signs: str | Sequence[str], rule: Callable[[], T]) -> list[T]:
+        """What the rule reads for as long as it begins with one of the signs and fits."""
+        wanted = (signs,) if isinstance(signs, str) else signs
+        found: list[T] = []
+        while self._sees(*wanted):
+            more = self._optional(rule)
             if more is None:
                 break
             found.append(more)
         return found
+
+    def _separated(self, rule: Callable[[], T]) -> list[T]:
+        """One or more, with commas between them."""
+        return [rule(), *self._repeated(",", partial(self._after, ",", rule))]
 
     def _after(self, sign: str, rule: Callable[[], T]) -> T:
         self._expect(sign)

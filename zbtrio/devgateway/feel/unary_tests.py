@@ -81,6 +81,8 @@ class TestExpression:
             answer = self.expression.evaluate(scope)
         except FatalFailure:
             return self._about(value, scope)
+        except FeelFailure:
+            return False
         return _accepts(answer, value, scope)
 
     def _about(self, value: Value, scope: Scope) -> bool | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from .calls import Arguments, Call, FunctionDefinition, QualifiedCall
 from .errors import FeelSyntaxError
@@ -58,7 +59,7 @@ class ValueParser(Reader, abc.ABC):
     def _expression(self) -> Node: ...
 
     @abc.abstractmethod
-    def _arithmetic(self, first: Node | None = None, rank: int = 0) -> Node: ...
+    def _arithmetic(self, first: Node | None = None, ranks: int = 3) -> Node: ...
 
     def _value(self) -> Node:
         return self._postfix(self._primary())
@@ -79,13 +80,7 @@ class ValueParser(Reader, abc.ABC):
                 return node
 
     def _path(self) -> list[str]:
-        steps: list[str] = []
-        while self._sees("."):
-            step = self._optional(lambda: self._after(".", self._property))
-            if step is None:
-                break
-            steps.append(step)
-        return steps
+        return self._repeated(".", partial(self._after, ".", self._property))
 
     def _property(self) -> str:
         if self._accept_words(("time", "offset")):
@@ -157,7 +152,8 @@ class ValueParser(Reader, abc.ABC):
 
     def _range(self, start: Node, *, closed: bool) -> RangeLiteral:
         self._expect("..")
-        end = self._arithmetic()
+        with self._level():
+            end = self._arithmetic()
         return RangeLiteral(start, end, closed, self._expect(")", "[", "]") == "]")
 
     def _context(self) -> Node:
