@@ -283,7 +283,7 @@ async def test_a_token_that_takes_too_long(
     source.takes = 1000.0
     async with client_with(source, ok(), timeout=20.0) as (client, _):
         started = trio.current_time()
-        with pytest.raises(CredentialsError, match=r"No token came .* within"):
+        with pytest.raises(CredentialsError, match=r"No credentials came within \d"):
             await client.topology()
         assert trio.current_time() - started <= 20.0 + 1e-6
 

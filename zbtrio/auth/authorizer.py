@@ -47,6 +47,7 @@ class Authorizer:
 
     Attributes:
         fixed: the metadata of all calls, if it never changes.
+        trouble: why the last fetch that ended had failed, if it had.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Authorizer:
         self._metadata: Metadata = ()
         self._fetched = -math.inf
         self._fetch: _Fetch | None = None
+        self.trouble: CredentialsError | None = None
         grant = credentials.fixed
         self.fixed = None if grant is None else (*self._always, *grant.metadata)
 
@@ -109,7 +111,7 @@ class Authorizer:
         try:
             self._keep(await self._credentials.fetch(refused))
         except CredentialsError as error:
-            fetch.error = error
+            self.trouble = fetch.error = error
             if self._grant is not None:
                 _log.warning("Credentials could not be renewed: %s", error)
         finally:
@@ -120,3 +122,4 @@ class Authorizer:
         self._grant = grant
         self._metadata = (*self._always, *grant.metadata)
         self._fetched = trio.current_time()
+        self.trouble = None

@@ -103,8 +103,8 @@ class AuthorizedCall:
             else:
                 self._go_on(metadata)
         if self._scope.cancelled_caught and not self.done:
-            text = "no token came from the OAuth endpoint in time"
-            self._finish(RpcError(Status.UNAVAILABLE, text, unprocessed=True))
+            text = f"no credentials came in time. {self._authorizer.trouble or ''}"
+            self._finish(RpcError(Status.UNAVAILABLE, text.strip(), unprocessed=True))
 
     def _go_on(self, metadata: Metadata | None) -> None:
         if self.done:

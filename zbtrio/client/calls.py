@@ -110,7 +110,8 @@ class Caller:
             return metadata
         with trio.move_on_after(float("inf") if timeout is None else timeout):
             return await authorizer.get()
-        raise CredentialsError(f"No token came from the OAuth endpoint within {timeout:g} s.")
+        before = f" {authorizer.trouble}" if authorizer.trouble else ""
+        raise CredentialsError(f"No credentials came within {timeout:g} s.{before}")
 
     async def other_metadata(self, error: RpcError, refused: Metadata) -> Metadata | None:
         """What to send again with after UNAUTHENTICATED, None if that is no use."""
