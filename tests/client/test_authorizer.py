@@ -389,3 +389,27 @@ async def test_a_started_call_can_be_cancelled(
         await trio.sleep(10)
     assert done.calls == []
     assert len(channel.attempts) == (after > 1)
+
+
+async def test_a_started_call_ends_with_its_client(
+    source: ScriptedCredentials, autojump_clock: Any
+) -> None:
+    done = Done()
+    async with client_with(source, ok()) as (client, channel):
+        start(client, done)
+        await trio.sleep(0.5)
+    (call,) = done.calls
+    assert call.error.unprocessed
+    assert channel.attempts == []
+
+
+async def test_no_new_token_in_time_leaves_the_refusal(
+    source: ScriptedCredentials, autojump_clock: Any
+) -> None:
+    async with client_with(source, ok(), UNAUTHENTICATED) as (client, channel):
+        await client.topology()
+        await trio.sleep(20)
+        source.takes = 1000.0
+        start(client, done := Done(), timeout=5.0)
+        assert (await done.wait()).error is UNAUTHENTICATED.error
+    assert len(channel.attempts) == 2

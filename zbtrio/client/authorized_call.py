@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -94,25 +94,25 @@ class AuthorizedCall:
         if self._call is not None:
             self._call.cancel()
 
-    async def _wait_for(self, get: Callable[[], Any]) -> None:
-        with trio.CancelScope(deadline=self._end) as self._scope:
-            try:
+    async def _wait_for(self, get: Callable[[], Awaitable[Metadata | None]]) -> None:
+        metadata: Metadata | None = None
+        failure = self.error
+        try:
+            with trio.CancelScope(deadline=self._end) as self._scope:
                 metadata = await get()
-            except CredentialsError as error:
-                self._finish(_as_rpc_error(error))
-            else:
-                self._go_on(metadata)
-        if self._scope.cancelled_caught and not self.done:
-            text = f"no credentials came in time. {self._authorizer.trouble or ''}"
-            self._finish(RpcError(Status.UNAVAILABLE, text.strip(), unprocessed=True))
+        except CredentialsError as error:
+            failure = _as_rpc_error(error)
+        finally:  # also when the client closes: the owner is told of every end
+            self._go_on(metadata, failure)
 
-    def _go_on(self, metadata: Metadata | None) -> None:
+    def _go_on(self, metadata: Metadata | None, failure: RpcError | None) -> None:
         if self.done:
             return
-        if metadata is None:
-            self._finish(self.error)
-        else:
+        if metadata is not None:
             self._send(metadata)
+        else:
+            text = f"no credentials came in time. {self._authorizer.trouble or ''}".strip()
+            self._finish(failure or RpcError(Status.UNAVAILABLE, text, unprocessed=True))
 
     def _send(self, metadata: Metadata) -> None:
         self._sent = metadata
