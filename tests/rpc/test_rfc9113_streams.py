@@ -219,6 +219,8 @@ MALFORMED_RESPONSES: dict[str, Fields] = {
     "8.3 a request's pseudo-header": ((b":path", b"/"), *RESPONSE_FIELDS),
     "8.2 a name in capitals": (*RESPONSE_FIELDS, (b"Server", b"x")),
     "8.3.2 an empty status": ((b":status", b""),),
+    "8.3.2 a status that is no number": ((b":status", b"2OO"),),
+    "8.3.2 a status of too many digits": ((b":status", b"2000"),),
 }
 
 

@@ -25,6 +25,7 @@ from zbtrio.rpc.grpc import (
     Metadata,
     Method,
     RpcError,
+    decode_metadata,
     error_of_reset,
     read_response,
     read_trailers,
@@ -113,6 +114,8 @@ class Call:
                 error = RpcError(Status.INTERNAL, "the server ended in the middle of a message")
             if error is not None:
                 self.trailers = error.trailers
+            elif len(headers.fields) > 1:
+                self.trailers = decode_metadata(headers)
             self._finish(error)
 
     def data_received(self, data: bytes, size: int, ended: bool) -> None:

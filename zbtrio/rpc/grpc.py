@@ -287,7 +287,7 @@ def read_trailers(headers: HeaderSet) -> RpcError | None:
     if code is None:
         text = "the server ended the call without a status"
         return RpcError(Status.UNKNOWN, text, received=True, trailers=metadata)
-    status = _BY_CODE.get(int(code), Status.UNKNOWN) if code.isdigit() else Status.UNKNOWN
+    status = _BY_CODE.get(int(code) if len(code) < 3 and code.isdigit() else -1, Status.UNKNOWN)
     text = decode_grpc_message((headers.get(b"grpc-message") or b"").decode("latin-1"))
     return RpcError(status, text, received=True, trailers=metadata)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _BAD_IN_VALUE = re.compile(rb"[\x00\r\n]")
 _NUMBER = re.compile(rb"[0-9]{1,18}")
+_STATUS = re.compile(rb"[1-9][0-9]{2}")
 _CONNECTION_SPECIFIC = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 )
@@ -50,7 +51,10 @@ def _request(fields: Fields) -> str | None:
 
 
 def _response(fields: Fields) -> str | None:
-    return _pseudo_fields(fields, _RESPONSE_PSEUDO, _RESPONSE_PSEUDO) or _fields(fields)
+    fault = _pseudo_fields(fields, _RESPONSE_PSEUDO, _RESPONSE_PSEUDO) or _fields(fields)
+    if fault is None and not _STATUS.fullmatch(fields[0][1]):
+        return f"status {fields[0][1]!r}"
+    return fault
 
 
 def _trailers(fields: Fields) -> str | None:
