@@ -153,6 +153,10 @@ def test_an_incident_s_text():
     assert feel.Result(None, []).with_warnings("Just so.") == "Just so."
 
 
+def test_a_function_does_not_see_what_comes_after_it():
+    assert value("{f: function(x) later, later: 1, r: f(0)}.r", later="outer") == "outer"
+
+
 def test_a_failure_is_no_exception():
     result = feel.parse_expression("substring(s, 9)").evaluate({"s": "abc"}, now=noon)
     assert result.value is None

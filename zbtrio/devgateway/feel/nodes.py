@@ -64,7 +64,7 @@ class ContextLiteral:
     def evaluate(self, scope: Scope) -> Value:
         result: dict[str, Value] = {}
         for key, node in self.entries:
-            result[key] = evaluate_part(node, scope.within(result))
+            result[key] = evaluate_part(node, scope.within(result.copy()))
         return result
 
 
