@@ -65,6 +65,9 @@ class Channel:
         max_message_size: bytes of the largest response message taken.
         max_connections: how many to open at most when streams run out.
         connector: connects to a target instead of TCP (tests, tunnels).
+
+    Attributes:
+        reconnected_at: trio time at which a lost or refused connection was back; -inf: never.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Channel:
         self._state = "connecting"
         self._trouble = "not connected yet"
         self._ready = trio.Event()
+        self.reconnected_at = -math.inf
         self._spreading = False
         self._nursery: trio.Nursery | None = None
         self._opened: AbstractAsyncContextManager[None] | None = None
@@ -436,6 +440,8 @@ class Channel:
     def connection_ready(self) -> None:
         """A connection has the server's settings: calls may start."""
         waiting = len(self._short) + len(self._long)
+        if self._state == "reconnecting":
+            self.reconnected_at = trio.current_time()
         self._set_state("ready", "connected")
         if waiting > 1 and self._nursery is not None:
             self._nursery.start_soon(self._start_spread, SPREAD / waiting)

@@ -24,7 +24,7 @@ from zbtrio.rpc.codec import decoder_for, encode
 from zbtrio.worker.backoff import pause
 from zbtrio.worker.dispatch import Dispatcher
 from zbtrio.worker.limiter import ActiveLimiter
-from zbtrio.worker.recovery import SOON
+from zbtrio.worker.recovery import SETTLING_ANSWER, SOON
 from zbtrio.worker.source import Source
 from zbtrio.worker.subscription import Subscription
 
@@ -35,9 +35,6 @@ SLACK = 10.0
 
 BACKLOG = 10.0
 """Seconds between two looks for a backlog beside a push stream."""
-
-SETTLING_SLACK = 1.5
-"""Seconds for the answer of a gateway that has just come back: what it can't pass on, it leaves."""
 
 SLIP = 1.0
 """Seconds after a push stream was opened at which a look finds what came up meanwhile."""
@@ -124,7 +121,7 @@ class Poller(Source):
     def _question(self) -> tuple[bytes, float | None]:
         settling = self._recovery.settling
         self._held = -1.0 if settling else self._hold()
-        slack = SETTLING_SLACK if settling else SLACK
+        slack = SETTLING_ANSWER if settling else SLACK
         return self._payload(self._asked, self._held), max(0.0, self._held) + slack
 
     def _opened(self) -> None:

@@ -12,7 +12,6 @@ anything else         back off up to 1 s, so as to be back soon
 from __future__ import annotations
 
 import logging
-import math
 import random
 
 import trio
@@ -25,7 +24,7 @@ from zbtrio.worker.backoff import LONGEST, pause
 from zbtrio.worker.subscription import Subscription
 from zbtrio.worker.waits import Waits
 
-__all__ = ["SOON", "Recovery"]
+__all__ = ["SETTLING_ANSWER", "SOON", "Recovery", "is_settling"]
 
 _log = logging.getLogger("zbtrio.worker")
 
@@ -48,6 +47,15 @@ UNAUTHENTICATED_FOR = 60.0
 _REFUSED = frozenset({Status.INVALID_ARGUMENT, Status.PERMISSION_DENIED, Status.UNIMPLEMENTED})
 
 
+SETTLING_ANSWER = 1.5
+"""Seconds for the answer of a gateway that has just come back: what it can't pass on, it leaves."""
+
+
+def is_settling(client: ZeebeClient) -> bool:
+    """Whether the gateway was away and has only just come back."""
+    return trio.current_time() < client.channel.reconnected_at + SETTLING
+
+
 class Recovery:
     """The failures in a row of one kind of request, `rpc`, and what to do about the next."""
 
@@ -61,28 +69,23 @@ class Recovery:
         self._failures = 0
         self._other: Metadata | None = None
         self._unauthenticated_since: float | None = None
-        self._lost = False
-        self._reconnected = -math.inf
 
     @property
     def settling(self) -> bool:
         """Whether the connection was lost and has only just come back."""
-        return trio.current_time() < self._reconnected + SETTLING
+        return is_settling(self._client)
 
     async def ready(self) -> bool:
         """Wait until the channel is ready; False if that was cut short."""
         channel = self._client.channel
-        lost = self._lost or channel.state == "reconnecting"
-        if channel.state != "ready":
-            if lost:
-                self._subscription.change("reconnecting", channel.trouble)
-            if not await self._waits.until(channel.wait_ready):
-                return False
-        if not lost:
+        if channel.state == "ready":
             return True
-        self._lost = False
-        self._reconnected = trio.current_time()
-        return await self._waits.sleep(random.uniform(0, SPREAD))
+        lost = channel.state == "reconnecting"
+        if lost:
+            self._subscription.change("reconnecting", channel.trouble)
+        if not await self._waits.until(channel.wait_ready):
+            return False
+        return await self._waits.sleep(random.uniform(0, SPREAD)) if lost else True
 
     async def metadata(self) -> Metadata | None:
         """The credentials for the next request, None if waiting for them was cut short.
@@ -142,7 +145,6 @@ class Recovery:
 
     async def _connection_lost(self, error: RpcError) -> None:
         """A moment, in which the channel sees it too; longer if it serves, but not this call."""
-        self._lost = True
         if self._failures == 1:
             await self._waits.sleep(pause(0))
         elif self._client.channel.state == "ready":

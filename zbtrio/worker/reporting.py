@@ -26,6 +26,7 @@ from zbtrio.rpc import Method, RpcError, UnaryCall
 from zbtrio.worker.backoff import LONGEST, pause
 from zbtrio.worker.job import Job
 from zbtrio.worker.outcomes import Fail, Outcome
+from zbtrio.worker.recovery import SETTLING_ANSWER, is_settling
 from zbtrio.worker.results import Requests
 
 __all__ = ["Reporter", "Settled"]
@@ -163,8 +164,10 @@ class Report:
     def attempt(self) -> None:
         """Send it."""
         self._attempts += 1
-        self._call = self._reporter.client.start(
-            self.method, self.payload, timeout=ATTEMPT, on_done=self._answered
+        client = self._reporter.client
+        timeout = SETTLING_ANSWER if is_settling(client) else ATTEMPT
+        self._call = client.start(
+            self.method, self.payload, timeout=timeout, on_done=self._answered
         )
 
     def give_up(self, error: RpcError | None) -> None:
@@ -200,7 +203,8 @@ class Report:
         if trio.current_time() >= self.job.deadline + self._reporter.grace:
             self.give_up(error)
             return
-        longest = LONGEST if error.received else 0.5  # the call itself waits for a connection
+        busy = error.received and error.status is Status.RESOURCE_EXHAUSTED
+        longest = LONGEST if busy else 0.5  # the call itself waits for a connection
         if self._attempts == 1:
             _log.info("Job %s: its report is retried: %s", self.job.key, error)
         self._reporter.retry(self, pause(self._attempts, longest))
