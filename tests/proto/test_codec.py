@@ -18,6 +18,7 @@ from zbtrio._proto.gateway_protocol import (
     FailJobRequest,
     StringList,
     TopologyRequest,
+    UpdateJobRetriesRequest,
     UserTaskProperties,
 )
 from zbtrio.rpc.codec import DecodeError, decode, decoder_for, encode, encoder_for
@@ -215,6 +216,13 @@ def test_negative_numbers_take_ten_bytes() -> None:
     data = encode(FailJobRequest(retries=-1))
     assert data == b"\x10" + b"\xff" * 9 + b"\x01"
     assert decode(FailJobRequest, data).retries == -1
+
+
+def test_a_varint_beyond_64_bits_wraps() -> None:
+    data = b"\x18" + b"\xff" * 9 + b"\x7f"
+    assert decode(UpdateJobRetriesRequest, data) == UpdateJobRetriesRequest.parse(data)
+    assert decode(UpdateJobRetriesRequest, data).operation_reference == 2**64 - 1
+    assert google_class(UpdateJobRetriesRequest).FromString(data).operationReference == 2**64 - 1
 
 
 def test_an_empty_optional_is_sent_and_an_absent_one_is_not() -> None:
