@@ -23,7 +23,8 @@ object or a plain copy of it.
 | msgspec.Raw | JSON text already: passed on untouched and unread |
 
 Everything else is refused with the path to it, unless `enc_hook` turns it into one of these.
-Reading takes the last of two equal keys, as the broker does.
+Half a surrogate pair is refused too: a broker would keep "?" in its place. Reading takes the last of
+two equal keys, as the broker does.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ import msgspec
 from zbtrio.errors import VariablesError
 
 MAX_DEPTH = 200
-"""How deep lists and objects may be nested."""
+"""How deep lists and objects may be nested. (A Zeebe 8.6.0 took a variable of 1,100 levels and
+never gave out the job that had it.)"""
 
 MIN_INT, MAX_INT = -(2**63), 2**64 - 1
 
