@@ -23,8 +23,8 @@ object or a plain copy of it.
 | msgspec.Raw | JSON text already: passed on untouched and unread |
 
 Everything else is refused with the path to it, unless `enc_hook` turns it into one of these.
-Half a surrogate pair is refused too: a broker would keep "?" in its place. Reading takes the last of
-two equal keys, as the broker does.
+Half a surrogate pair is refused too: a broker would keep "?" in its place. Reading takes the last
+of two equal keys, as the broker does.
 """
 
 from __future__ import annotations
