@@ -158,6 +158,8 @@ class MessageReader:
         except zlib.error as error:
             raise RpcError(Status.INTERNAL, f"a gzip message that is damaged: {error}") from error
         self._check_size(len(data))
+        if not inflater.eof:
+            raise RpcError(Status.INTERNAL, "a gzip message that is cut off")
         return data
 
 
