@@ -115,7 +115,7 @@ class Recovery:
         elif error.received and error.status is Status.UNAUTHENTICATED:
             await self._unauthenticated(error, metadata or ())
         elif error.status is Status.RESOURCE_EXHAUSTED:
-            await self._back_off(error, LONGEST)
+            await self._back_off(error, SOON if self.settling else LONGEST)
         elif error.received:
             await self._back_off(error, SOON)
         elif error.status is Status.DEADLINE_EXCEEDED:
