@@ -194,7 +194,7 @@ async def restart(running: broker.Broker, client: zbtrio.ZeebeClient) -> list[Ro
     twice = sum(count - 1 for count in runs.values())
     return [
         (
-            "broker killed and restarted: first good poll after it is ready",
+            "broker killed and restarted: first good poll once it is ready",
             "2 s",
             f"{polled:.2f} s",
         ),
