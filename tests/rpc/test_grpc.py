@@ -254,26 +254,47 @@ class TestTrailers:
         error = read_trailers(HeaderSet(()))
         assert error is not None
         assert error.status is Status.UNKNOWN
+        assert not error.received
+
+
+class TestHttpStatus:
+    @pytest.mark.parametrize(
+        ("http", "status", "received"),
+        [
+            (b"401", Status.UNAUTHENTICATED, True),
+            (b"403", Status.PERMISSION_DENIED, True),
+            (b"404", Status.UNIMPLEMENTED, True),
+            (b"429", Status.UNAVAILABLE, False),
+            (b"502", Status.UNAVAILABLE, False),
+            (b"504", Status.UNAVAILABLE, False),
+            (b"500", Status.UNKNOWN, False),
+            (b"abc", Status.UNKNOWN, False),
+        ],
+    )
+    def test_a_proxy_speaks(self, http: bytes, status: Status, received: bool) -> None:
+        """Only a refusal is an answer: behind a 504, the gateway may have done the work."""
+        error = read_response(HeaderSet(((b":status", http),))).error
+        assert error is not None
+        assert (error.status, error.received) == (status, received)
 
 
 class TestResets:
     @pytest.mark.parametrize(
-        ("code", "status", "received", "unprocessed"),
+        ("code", "status", "unprocessed"),
         [
-            (ErrorCode.REFUSED_STREAM, Status.UNAVAILABLE, False, True),
-            (ErrorCode.CANCEL, Status.CANCELLED, True, False),
-            (ErrorCode.ENHANCE_YOUR_CALM, Status.RESOURCE_EXHAUSTED, True, False),
-            (ErrorCode.INADEQUATE_SECURITY, Status.PERMISSION_DENIED, True, False),
-            (ErrorCode.INTERNAL_ERROR, Status.INTERNAL, True, False),
-            (4711, Status.UNKNOWN, True, False),
+            (ErrorCode.REFUSED_STREAM, Status.UNAVAILABLE, True),
+            (ErrorCode.CANCEL, Status.CANCELLED, False),
+            (ErrorCode.ENHANCE_YOUR_CALM, Status.RESOURCE_EXHAUSTED, False),
+            (ErrorCode.INADEQUATE_SECURITY, Status.PERMISSION_DENIED, False),
+            (ErrorCode.INTERNAL_ERROR, Status.INTERNAL, False),
+            (4711, Status.UNKNOWN, False),
         ],
     )
-    def test_by_the_server(
-        self, code: int, status: Status, received: bool, unprocessed: bool
-    ) -> None:
+    def test_by_the_server(self, code: int, status: Status, unprocessed: bool) -> None:
+        """No status of the call: a server may reset what it has processed."""
         error = error_of_reset(code, None)
         assert error.status is status
-        assert (error.received, error.unprocessed) == (received, unprocessed)
+        assert (error.received, error.unprocessed) == (False, unprocessed)
 
     def test_by_us(self) -> None:
         error = error_of_reset(ErrorCode.PROTOCOL_ERROR, "it sent nonsense")

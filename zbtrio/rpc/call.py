@@ -130,7 +130,7 @@ class Call:
         self._take(messages, size)
         if ended:
             text = "the server ended the call without a status"
-            self._finish(RpcError(Status.UNKNOWN, text, received=True))
+            self._finish(RpcError(Status.UNKNOWN, text))
 
     def reset_received(self, code: int, fault: str | None) -> None:
         """Take a RST_STREAM."""
@@ -201,7 +201,7 @@ class UnaryCall(Call):
     def _finish(self, error: RpcError | None, *, tell: bool = True) -> None:
         if error is None and self._messages != 1:
             text = f"the server sent {self._messages} responses to a call that has one"
-            error = RpcError(Status.INTERNAL, text, received=True)
+            error = RpcError(Status.INTERNAL, text)
         super()._finish(error, tell=tell)
 
     def _ended(self) -> None:

@@ -60,8 +60,9 @@ class RpcError(GRPCError):
 
     Attributes:
         status, message, details: as in grpclib.
-        received: the server sent this status; otherwise it was made on this side (connection lost,
-            deadline passed, ...).
+        received: the server sent this as a grpc-status, or an HTTP status that refuses the call
+            (400 to 404); otherwise it was made on this side (connection lost, deadline passed) or
+            says nothing about the call (a stream reset, a proxy's 504).
         unprocessed: surely no code of the server saw the call, so it may be sent again whatever it
             does (never sent, REFUSED_STREAM, above GOAWAY's last stream).
         trailers: what else the server said.
@@ -262,14 +263,15 @@ def read_response(headers: HeaderSet) -> ResponseHead:
 def _error_of_response(headers: HeaderSet) -> RpcError | None:
     if headers.get(b"grpc-status") is not None:
         return None  # a response of trailers only: its status decides
-    http = int(headers.get(b":status") or b"0")
+    status = headers.get(b":status") or b""
+    http = int(status) if status.isdigit() else 0
     content_type = (headers.get(b"content-type") or b"").decode("latin-1")
     if http != 200:
         text = f"HTTP status {http}: is this address a Zeebe gateway, or a proxy in front of it?"
-        return RpcError(_BY_HTTP.get(http, Status.UNKNOWN), text, received=True)
+        return RpcError(_BY_HTTP.get(http, Status.UNKNOWN), text, received=400 <= http <= 404)
     if not content_type.startswith("application/grpc"):
         text = f"content type {content_type!r}: this address does not answer as a gRPC server"
-        return RpcError(Status.UNKNOWN, text, received=True)
+        return RpcError(Status.UNKNOWN, text)
     return None
 
 
@@ -288,7 +290,7 @@ def read_trailers(headers: HeaderSet) -> RpcError | None:
     metadata = decode_metadata(headers)
     if code is None:
         text = "the server ended the call without a status"
-        return RpcError(Status.UNKNOWN, text, received=True, trailers=metadata)
+        return RpcError(Status.UNKNOWN, text, trailers=metadata)
     status = _BY_CODE.get(int(code) if len(code) < 3 and code.isdigit() else -1, Status.UNKNOWN)
     text = decode_grpc_message((headers.get(b"grpc-message") or b"").decode("latin-1"))
     return RpcError(status, text, received=True, trailers=metadata)
@@ -305,7 +307,6 @@ def error_of_reset(code: int, fault: str | None) -> RpcError:
     return RpcError(
         status,
         f"the server reset the call's stream ({name})",
-        received=not refused and known is not ErrorCode.NO_ERROR,
         unprocessed=refused,
     )
 
