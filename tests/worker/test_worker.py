@@ -230,6 +230,24 @@ async def test_a_job_is_extended(
     assert (job.state, job.activations) == ("COMPLETED", 1)
 
 
+async def test_an_extension_may_also_shorten(
+    gateway: FaultyGateway, running: Running, autojump_clock: MockClock
+) -> None:
+    app = Worker()
+
+    @app.task("work", timeout=60)
+    async def work(job: Job) -> None:
+        await job.extend(5)
+        await trio.sleep_forever()
+
+    async with running(app):
+        start = trio.current_time()
+        key = gateway.queue.add("work", retries=1)
+        await until(lambda: gateway.queue.jobs[key].ended)
+        assert trio.current_time() - start < 5
+    assert "deadline" in gateway.queue.jobs[key].error
+
+
 async def test_a_job_that_is_gone_cannot_be_extended(
     gateway: FaultyGateway, running: Running, autojump_clock: MockClock
 ) -> None:
