@@ -236,10 +236,6 @@ class Conversation(RuleBasedStateMachine):
     def they_change_settings(self, name: SettingCodes, value: int) -> None:
         self.change_settings({name: value})
 
-    @rule(value=st.sampled_from([16_384, 20_000, 100_000]))
-    def they_take_larger_frames(self, value: int) -> None:
-        self.change_settings({SettingCodes.MAX_FRAME_SIZE: value})
-
     def change_settings(self, changes: dict[SettingCodes, int]) -> None:
         if not self.settings_on_their_way:  # h2 takes one acknowledgement for all that are
             self.settings_on_their_way = True

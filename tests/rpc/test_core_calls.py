@@ -19,6 +19,7 @@ from zbtrio.rpc.frames import (
     Setting,
     SettingsAcked,
     StreamReset,
+    settings_frame,
 )
 from zbtrio.rpc.header_memo import FieldList, literal
 from zbtrio.rpc.http2 import MAX_RESETS_REMEMBERED, Http2Connection, Stream
@@ -260,6 +261,15 @@ class TestGoAway:
         assert event.data == b"heard"
         duet.client.send_headers(second, TRAILERS, end_stream=True)
         assert duet.pump()[0] == []
+
+    def test_a_forgotten_stream_sends_nothing_more(self) -> None:
+        probe = Probe(client=True, settings={Setting.INITIAL_WINDOW_SIZE: 0})
+        stream = probe.core.open_stream(REQUEST)
+        probe.core.send_data(stream, b"waits")
+        probe.sent()
+        probe.core.forget(stream)
+        probe.send(settings_frame({Setting.INITIAL_WINDOW_SIZE: 100}))
+        assert [frame.kind for frame in probe.sent()] == [frames.SETTINGS]
 
     def test_a_warning_takes_what_is_on_its_way(self) -> None:
         duet = Duet()

@@ -85,6 +85,13 @@ class TestSending:
         assert bodies(probe.sent()) == [(1, 4)]
         assert stream.send_window == 40
 
+    def test_settings_are_acknowledged_before_they_are_used(self) -> None:
+        """The peer enforces the old window until it has the acknowledgement."""
+        probe, (stream,) = client({Setting.INITIAL_WINDOW_SIZE: 0})
+        probe.core.send_data(stream, b"waits")
+        probe.send(initial_window(100))
+        assert [frame.kind for frame in probe.sent()] == [frames.SETTINGS, frames.DATA]
+
     def test_a_window_that_settings_make_negative(self) -> None:
         """Section 6.9.2: it must be earned back before anything is sent."""
         probe, (stream,) = client({Setting.INITIAL_WINDOW_SIZE: 100})

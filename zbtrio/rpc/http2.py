@@ -332,17 +332,23 @@ class Http2Connection:
         if stream.id not in self.streams or stream.reset_sent:
             return
         self._out.append(frames.rst_stream(stream.id, code))
-        stream.local_open = False
         stream.reset_sent = True
-        stream.waiting = None
-        self._blocked.pop(stream.id, None)
+        self._stop_sending(stream)
         if not linger:
             self.forget(stream)
 
     def forget(self, stream: Stream) -> None:
-        """Stop reporting a stream that was reset with `linger`."""
+        """Stop reporting a stream that was reset with `linger`, or that the peer will not look at
+        (GOAWAY).
+        """
         if self.streams.pop(stream.id, None) is not None:
+            self._stop_sending(stream)
             self._ignore(stream.id)
+
+    def _stop_sending(self, stream: Stream) -> None:
+        stream.local_open = False
+        stream.waiting = None
+        self._blocked.pop(stream.id, None)
 
     def _ignore(self, stream_id: int) -> None:
         """Remember that frames of this stream may still come and mean nothing."""
@@ -583,9 +589,8 @@ class Http2Connection:
         self.resets_received += 1
         stream = self.streams.pop(stream_id, None)
         if stream is not None:
-            self._blocked.pop(stream_id, None)
-            stream.waiting = None
-            stream.local_open = stream.remote_open = False
+            stream.remote_open = False
+            self._stop_sending(stream)
             events.append(frames.StreamReset(stream, code))
 
     def _on_settings(self, stream_id: int, flags: int, payload: bytes, events: list[Event]) -> None:
@@ -594,10 +599,12 @@ class Http2Connection:
         if flags & ACK:
             self._on_settings_ack(payload, events)
             return
-        for name, value in dict(frames.read_settings(payload)).items():  # the last one counts
+        settings = dict(frames.read_settings(payload))  # of several values the last one counts
+        # The peer may hold us to the old ones until it has this, so it goes before any DATA.
+        self._reply(frames.frame(frames.SETTINGS, ACK, 0))
+        for name, value in settings.items():
             self._apply(name, value, events)
         self.settings_received = True
-        self._reply(frames.frame(frames.SETTINGS, ACK, 0))
         events.append(frames.SettingsReceived())
 
     def _on_settings_ack(self, payload: bytes, events: list[Event]) -> None:
@@ -706,9 +713,7 @@ class Http2Connection:
         if not stream.reset_sent:
             self._reply(frames.rst_stream(stream.id, code))
         stream.reset_sent = True
-        stream.local_open = stream.remote_open = False
-        stream.waiting = None
-        self._blocked.pop(stream.id, None)
+        stream.remote_open = False
         self.forget(stream)
         events.append(frames.StreamReset(stream, code, fault))
 
