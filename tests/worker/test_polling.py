@@ -47,8 +47,9 @@ def pauses(gateway: FaultyGateway) -> list[float]:
 async def test_an_idle_worker_holds_one_poll_open(
     gateway: FaultyGateway, running: Running, autojump_clock: MockClock
 ) -> None:
-    async with running(worker(concurrency=4)):
+    async with running(worker(concurrency=4)) as handle:
         await trio.sleep(100)
+        assert handle.state.subscriptions["work"].reserved == 4
     assert pauses(gateway) == pytest.approx([30, 30, 30], abs=0.1)
     assert {count for _, count in asked(gateway)} == {4}
 

@@ -95,6 +95,18 @@ async def test_no_more_run_than_the_limit_and_the_rest_goes_back(
         assert len(gateway.seen("ActivateJobs")) == polls, "the stream is not open again"
 
 
+async def test_the_poll_takes_over_at_once_when_the_stream_is_closed(
+    gateway: FaultyGateway, running: Running, autojump_clock: MockClock
+) -> None:
+    async with running(Pushed(concurrency=4).app):
+        await trio.sleep(3)
+        created = trio.current_time()
+        for _ in range(12):
+            gateway.queue.add("work", {"seconds": 2})
+        await until(lambda: all(job.ended for job in gateway.queue), 200)
+        assert trio.current_time() - created < 6.5
+
+
 async def test_a_gateway_without_push_is_long_polled(
     gateway: FaultyGateway,
     running: Running,
