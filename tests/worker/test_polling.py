@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from trio.testing import MockClock
 
 import zbtrio
 from tests.faults import answer, drop_connection, silence
-from tests.faulty_gateway import Exchange, FaultyGateway
+from tests.faulty_gateway import Exchange, FaultyGateway, open_faulty_gateway
 from tests.worker.conftest import Running
 from tests.worker.waiting import until
-from zbtrio import Worker
+from zbtrio import Worker, ZeebeClient
 from zbtrio._proto import gateway_protocol as proto
+from zbtrio.client import ClientSettings
+from zbtrio.rpc import Channel
 
 
 def worker(handler_seconds: float = 0.0, **options: Any) -> Worker:
@@ -474,3 +477,28 @@ async def test_tenants_are_asked_for(
 
 
 async def _nothing() -> None: ...
+
+
+async def test_more_subscriptions_than_a_connection_has_streams(
+    autojump_clock: MockClock,
+) -> None:
+    app = Worker()
+    for n in range(200):
+        app.task(f"work-{n}")(_nothing)
+    async with (
+        open_faulty_gateway(max_concurrent_streams=100) as gateway,
+        Channel(gateway.target, connector=gateway.connector, keepalive=None) as channel,
+        ZeebeClient(channel=channel, settings=ClientSettings()) as client,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(partial(app.run, client=client))
+        await until(lambda: len({seen.request.type for seen in gateway.ledger}) == 200)
+        await trio.sleep(5)
+        assert gateway.outcomes("ActivateJobs").count("open") == 200
+        start = trio.current_time()
+        for n in range(200):
+            gateway.queue.add(f"work-{n}")
+        await until(lambda: all(job.ended for job in gateway.queue))
+        assert trio.current_time() - start < 0.2
+        assert channel.connections <= 4
+        nursery.cancel_scope.cancel()

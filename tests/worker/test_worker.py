@@ -602,3 +602,39 @@ async def test_an_option_of_no_plugin_is_an_error(running: Running) -> None:
     with pytest.raises(zbtrio.PluginError, match=r"concurency.*concurrency"):
         async with running(app):
             raise AssertionError("started")
+
+
+async def test_fewer_jobs_than_handlers_are_an_error(running: Running) -> None:
+    app = Worker()
+
+    @app.task("work", max_jobs_active=4)
+    async def work() -> None: ...
+
+    with pytest.raises(zbtrio.HandlerError, match=r"max_jobs_active is 4, less than .* 32"):
+        async with running(app):
+            raise AssertionError("started")
+
+
+async def test_settings_hold_where_a_task_says_nothing(
+    gateway: FaultyGateway,
+    running: Running,
+    autojump_clock: MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CAMUNDA_WORKER_TIMEOUT", "12000")
+    monkeypatch.setenv("ZBTRIO_WORKER_MAX_JOBS_ACTIVE", "6")
+    app = Worker(concurrency=3)
+
+    @app.task("plain")
+    async def plain() -> None: ...
+
+    @app.task("own", concurrency=9, timeout=5)
+    async def own() -> None: ...
+
+    async with running(app) as handle:
+        await trio.sleep(1)
+        states = handle.state.subscriptions
+    assert [states[type].max_jobs_active for type in ("plain", "own")] == [6, 9]
+    asked = {seen.request.type: seen.request for seen in gateway.ledger}
+    assert [asked[type].timeout for type in ("plain", "own")] == [12_000, 5_000]
+    assert [asked[type].max_jobs_to_activate for type in ("plain", "own")] == [3, 9]

@@ -8,6 +8,7 @@ from typing import Any
 
 import trio
 
+from zbtrio.errors import HandlerError
 from zbtrio.hooks import Observers
 from zbtrio.worker.capacity import Capacity
 from zbtrio.worker.settings import WorkerSettings
@@ -39,10 +40,7 @@ class Subscription:
         self.task = task
         self.type = task.type
         self.concurrency = _first(task.concurrency, settings.concurrency)
-        self.max_jobs_active = max(
-            self.concurrency,
-            _first(task.max_jobs_active, settings.max_jobs_active, 2 * self.concurrency),
-        )
+        self.max_jobs_active = self._most_jobs(task, settings)
         self.timeout = _first(task.timeout, settings.timeout)
         self.poll: Poll = _first(task.poll, settings.poll)
         self.request_timeout = settings.request_timeout
@@ -56,6 +54,16 @@ class Subscription:
         self.error: Exception | None = None
         self.polled = trio.Event()
         self._observers = observers
+
+    def _most_jobs(self, task: Task, settings: WorkerSettings) -> int:
+        if task.max_jobs_active is None:
+            return max(self.concurrency, settings.max_jobs_active or 2 * self.concurrency)
+        if task.max_jobs_active < self.concurrency:
+            raise HandlerError(
+                f"Task {task.type!r}: max_jobs_active is {task.max_jobs_active}, less than its "
+                f"concurrency of {self.concurrency}; lower that, too."
+            )
+        return task.max_jobs_active
 
     def asked(self) -> None:
         """A request for jobs is on its way."""
