@@ -156,7 +156,7 @@ FAULTS = {
     "reset": (
         faults.reset(ErrorCode.INTERNAL_ERROR, after_work=True),
         Status.INTERNAL,
-        True,
+        False,
         "COMPLETED",
     ),
 }

@@ -296,15 +296,12 @@ class ServerStream(Call):
             super().fail(error)
 
     def _take(self, messages: list[bytes], size: int) -> None:
-        assert self._reader is not None
-        if not messages:
-            self._give_credit(size)
+        if not messages and not self.unread:
+            self._give_credit(size)  # there is nothing to read: the message must become whole
             return
         now = trio.current_time()
         self.unread.extend((message, now) for message in messages)
-        at_once = min(size, self._reader.incomplete)
-        self._withheld += size - at_once
-        self._give_credit(at_once)
+        self._withheld += size
         self._wake()
 
     def _return_credit(self, size: int) -> None:

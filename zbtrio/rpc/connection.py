@@ -89,7 +89,10 @@ class Connection:
         """How many more calls may start here while `reserve` streams stay free."""
         if self.retired.is_set():
             return 0
-        return self._core.streams_left - reserve
+        left = self._core.streams_left
+        if not left and self._core.ids_used_up:
+            self._retire("the connection's stream ids are used up")
+        return left - reserve
 
     @property
     def stream_limit(self) -> int:
@@ -146,8 +149,7 @@ class Connection:
                 self._core.reset_stream(stream, ErrorCode.CANCEL)
             self.wake_writer()
         stream.owner = None
-        if self.retired.is_set() and not self._core.streams:
-            self.close("retired and idle")
+        self._close_if_retired_and_idle()
 
     def give_credit(self, stream: Stream, size: int) -> None:
         """The bytes were taken: the server may send as many again on the stream."""
@@ -161,6 +163,20 @@ class Connection:
         self._core.reset_stream(call.stream, linger=True)
         self._stopping.append(call)
         self.wake_writer()
+
+    def _retire(self, why: str, last_stream_id: int = frames.MAX_WINDOW) -> None:
+        """Take no new calls; those that run may finish, as far as the server looked at them."""
+        self._why = why
+        self.retired.set()
+        for stream in list(self._core.streams.values()):
+            if stream.id > last_stream_id:
+                self._never_looked_at(stream, why)
+        self._channel.connection_retired(why)
+        self._close_if_retired_and_idle()
+
+    def _close_if_retired_and_idle(self) -> None:
+        if self.retired.is_set() and not self._core.streams:
+            self.close("retired and idle")
 
     def close(self, why: str) -> None:
         """End the connection; `run` returns."""
@@ -279,6 +295,7 @@ class Connection:
         if call is not None:
             call.reset_received(event.code, event.fault)
         self._channel.room_freed()
+        self._close_if_retired_and_idle()
 
     def _on_settings(self, event: Event) -> None:
         if self.ready.is_set():
@@ -296,14 +313,7 @@ class Connection:
         assert isinstance(event, frames.GoAwayReceived)
         debug = event.debug.decode("utf-8", "replace")
         text = f"the server sent GOAWAY ({frames.error_name(event.code)}{debug and ': ' + debug})"
-        self._why = text
-        self.retired.set()
-        for stream in list(self._core.streams.values()):
-            if stream.id > event.last_stream_id:
-                self._never_looked_at(stream, text)
-        self._channel.connection_retired(text)
-        if not self._core.streams:
-            self.close(text)
+        self._retire(text, event.last_stream_id)
 
     def _never_looked_at(self, stream: Stream, text: str) -> None:
         call: Call | None = stream.owner

@@ -196,9 +196,14 @@ class Http2Connection:
         """How many more streams the peer lets this client open now."""
         if self.going_away or self.failed or not self.settings_received:
             return 0
-        if self._next_id > MAX_WINDOW:
-            return 0  # the ids are used up
+        if self.ids_used_up:
+            return 0
         return self.remote_max_streams - len(self.streams)
+
+    @property
+    def ids_used_up(self) -> bool:
+        """Whether this client must go to a new connection (RFC 9113 section 5.1.1)."""
+        return self._next_id > MAX_WINDOW
 
     def open_stream(self, headers: FieldList, literals: bytes = b"") -> Stream:
         """Start a request (client). `literals` are fields already encoded by

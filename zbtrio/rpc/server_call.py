@@ -185,9 +185,10 @@ class ServerCall:
         if ended:
             self.requests_end()
             return
-        at_once = size if not self._requests else min(size, self._reader.incomplete)
-        self._withheld += size - at_once
-        self._connection.give_credit(self._stream, at_once)
+        if not self._requests:  # there is nothing to read: the message must become whole
+            self._connection.give_credit(self._stream, size)
+            return
+        self._withheld += size
         self._changed.unpark_all()
 
     def requests_end(self) -> None:
