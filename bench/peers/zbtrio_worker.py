@@ -1,9 +1,12 @@
 """zbtrio, as its users write it."""
 
+import os
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+os.environ["ZBTRIO_PLUGINS_DISABLED"] = "retry"  # installed here for the tests
 
 import trio
 from common import Meter, arguments, say_ready
