@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from grpclib.const import Status
 from trio.testing import MockClock
 
+import zbtrio
 from tests.faults import answer, silence
 from tests.faulty_gateway import Exchange, FaultyGateway
 from tests.worker.conftest import Running
@@ -293,3 +297,51 @@ async def test_draining_while_backing_off_ends_at_once(
         start = trio.current_time()
         await handle.drain(5)
         assert trio.current_time() == start
+
+
+@attrs.define(eq=False)
+class Slow:
+    """A plugin that takes its time to start and to end."""
+
+    seconds: float
+
+    @zbtrio.hookimpl
+    def lifespan(self, worker: zbtrio.WorkerHandle) -> Any:
+        return self.life()
+
+    @asynccontextmanager
+    async def life(self) -> AsyncIterator[None]:
+        await trio.sleep(self.seconds)
+        yield
+        await trio.sleep(self.seconds)
+
+
+async def test_a_drain_while_plugins_start_is_heeded(
+    gateway: FaultyGateway, running: Running, autojump_clock: MockClock
+) -> None:
+    sleeper = Sleeper(plugins={"slow": Slow(5)})
+    async with (
+        Channel(gateway.target, connector=gateway.connector, keepalive=None) as channel,
+        ZeebeClient(channel=channel, settings=ClientSettings()) as client,
+        trio.open_nursery() as nursery,
+    ):
+        run = sleeper.app.prepare(client=client)
+        nursery.start_soon(run.run)
+        await trio.sleep(2)
+        start = trio.current_time()
+        await run.handle.drain(100)
+        assert trio.current_time() - start == pytest.approx(8, abs=0.1)
+    assert gateway.seen("ActivateJobs") == []
+
+
+async def test_a_report_given_up_is_not_taken_up_again_while_plugins_end(
+    gateway: FaultyGateway, running: Running, autojump_clock: MockClock
+) -> None:
+    sleeper = Sleeper(plugins={"slow": Slow(20)})
+    gateway.script("CompleteJob", answer(Status.RESOURCE_EXHAUSTED), times=float("inf"))
+    async with running(sleeper.app) as handle:
+        gateway.queue.add("work", {"seconds": 0})
+        await trio.sleep(30)
+        start = trio.current_time()
+        await handle.drain(1)
+    assert all(seen.when - start < 2.5 for seen in gateway.seen("CompleteJob"))

@@ -211,6 +211,75 @@ async def test_what_a_cancelled_handler_still_says_counts(
     assert gateway.queue.jobs[key].error == "TOO_LATE"
 
 
+async def test_an_error_in_the_cleanup_of_a_cancelled_handler_fails_the_job(
+    gateway: FaultyGateway, running: Running, autojump_clock: MockClock
+) -> None:
+    app = Worker()
+
+    async def child() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("in the cleanup")
+
+    @app.task("work", timeout=10)
+    async def work() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(child)
+            nursery.start_soon(trio.sleep_forever)
+
+    async with running(app):
+        key = gateway.queue.add("work", retries=1)
+        await until(lambda: gateway.queue.jobs[key].ended)
+    assert "ValueError: in the cleanup" in gateway.queue.jobs[key].error
+
+
+async def test_after_a_long_standstill_nothing_is_taken_from_others(
+    gateway: FaultyGateway, running: Running, autojump_clock: MockClock
+) -> None:
+    """The process was stopped for longer than the lease: its jobs are someone else's by now."""
+    app = Worker()
+
+    @app.task("work", concurrency=2, timeout=10)
+    async def work(seconds: float) -> None:
+        if trio.current_time() < stop:
+            autojump_clock.jump(30)  # nobody in this process runs meanwhile
+        await trio.sleep(seconds)
+
+    async with running(app) as handle:
+        stop = trio.current_time() + 20
+        key = gateway.queue.add("work", {"seconds": 5})
+        await until(lambda: gateway.queue.jobs[key].ended)
+        assert handle.state.subscriptions["work"].counts["expired"] == 1
+    assert gateway.queue.jobs[key].activations == 2
+    assert gateway.seen("FailJob") == []
+
+
+async def test_a_job_whose_lease_ended_in_the_queue_is_not_begun(
+    gateway: FaultyGateway, running: Running, autojump_clock: MockClock
+) -> None:
+    app = Worker()
+    late = list[bool]()
+    stops = iter([30])
+
+    @app.task("work", concurrency=1, timeout=10)
+    async def work(job: Job, stop: bool = False) -> None:
+        late.append(trio.current_time() >= job.deadline)
+        await trio.sleep(0.1)
+        if stop:
+            autojump_clock.jump(next(stops, 0))
+
+    async with running(app) as handle:
+        gateway.queue.add("work")
+        await until(lambda: handle.state.reported)
+        gateway.queue.add("work", {"stop": True})
+        waiting = gateway.queue.add("work")
+        await until(lambda: handle.state.subscriptions["work"].waiting == 1)
+        await until(lambda: all(job.ended for job in gateway.queue))
+    assert not any(late)
+    assert gateway.queue.jobs[waiting].activations == 2
+
+
 async def test_a_job_is_extended(
     gateway: FaultyGateway, running: Running, autojump_clock: MockClock
 ) -> None:

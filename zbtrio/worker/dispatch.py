@@ -6,7 +6,9 @@ reported, and while a thread that was abandoned goes on. The job is held longer:
 knows its outcome.
 
 Who ends a handler from outside cancels its scope and leaves an outcome in `_taken`. The handler may
-still have something to say, in its cleanup; only if it doesn't, that is the outcome.
+still have something to say, in its cleanup; only if it doesn't, that is the outcome. When the job's
+lease is over by then (this process was stopped for a while), nothing is reported but what a handler
+has said: the job may be someone else's by now, and failing it would take it from them.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from zbtrio.worker.lease import LeaseClock
 from zbtrio.worker.limiter import ActiveLimiter
 from zbtrio.worker.outcomes import Detach, Fail, Outcome, Release
 from zbtrio.worker.reporting import Reporter
+from zbtrio.worker.results import outcome_of_exception
 from zbtrio.worker.subscription import Subscription
 from zbtrio.worker.threads import Threads
 
@@ -70,7 +73,9 @@ class Dispatcher:
         self._observers = observers
         self._limiter = limiter
         self._changed = changed
-        self._stale = STALE if limiter is None else subscription.timeout / 4
+        self._stale = subscription.timeout / 4
+        if limiter is None:
+            self._stale = min(STALE, self._stale)
         self._task_name = f"zbtrio {subscription.type}"
         self._waiting: deque[Job] = deque()
         self._active: dict[Job, None] = {}
@@ -123,7 +128,7 @@ class Dispatcher:
     def give_back(self, job: Job, why: str) -> None:
         """Return a job that wasn't started: any worker may have it at once."""
         self._counts["given back"] += 1
-        self._reporter.send(job, Release(0.0, message=why), self._settled)
+        self._report_unsaid(job, Release(0.0, message=why))
 
     def _queue(self, job: Job) -> None:
         self._waiting.append(job)
@@ -169,21 +174,47 @@ class Dispatcher:
         outcome: Outcome | None = None
         job.started = trio.current_time()
         assert job.scope is not None
+        if job.started >= job.deadline:
+            job.scope.cancel()  # before its first step
         try:
             with job.scope:
                 await trio.lowlevel.checkpoint_if_cancelled()
-                outcome = await self.handle(job)
-                if type(outcome) is Detach:
-                    outcome = None
-                    outcome = await self._keeper.reported(job)
+                outcome = await self._outcome(job)
+        except Exception as error:  # of a group from which the scope took its cancellation
+            outcome = outcome_of_exception(error)
         finally:
-            self._ended(job, outcome or self._unsaid(job, job.scope))
+            self._ended(job, outcome)
 
-    def _unsaid(self, job: Job, scope: trio.CancelScope) -> Outcome:
+    async def _outcome(self, job: Job) -> Outcome:
+        outcome = await self.handle(job)
+        return await self._keeper.reported(job) if type(outcome) is Detach else outcome
+
+    def _ended(self, job: Job, said: Outcome | None) -> None:
+        now = trio.current_time()
+        job.end()
+        outcome = self._unsaid(job) if said is None else said
+        self._taken.pop(job, None)
+        del self._active[job]
+        self._capacity.handler_took(now - job.started)
+        self._counts[type(outcome).__name__] += 1
+        self._observers.job_finished(job, outcome, job.started - job.arrived, now - job.started)
+        if said is None:
+            self._report_unsaid(job, outcome)
+        else:
+            self._reporter.send(job, outcome, self._settled)
+        if job in self.threads.abandoned:
+            self._capacity.abandoned += 1
+        else:
+            self._free_slot()
+        if not self._active and not self._waiting:
+            self._quiet.set()
+
+    def _unsaid(self, job: Job) -> Outcome:
         """The outcome of a job whose handler was ended before it had one."""
+        assert job.scope is not None
         if job in self._taken:
             return self._taken[job]
-        if scope.cancelled_caught:
+        if job.scope.cancelled_caught:
             return Fail(
                 f"The handler of {job.type!r} was still running at the job's deadline "
                 f"({self._subscription.timeout:g} s). Give the task a longer timeout=, or call "
@@ -192,21 +223,13 @@ class Dispatcher:
         self.close("The worker was cancelled.")
         return Release(0.0, message="The worker was cancelled.")
 
-    def _ended(self, job: Job, outcome: Outcome) -> None:
-        now = trio.current_time()
-        job.end()
-        self._taken.pop(job, None)
-        del self._active[job]
-        self._capacity.handler_took(now - job.started)
-        self._counts[type(outcome).__name__] += 1
-        self._observers.job_finished(job, outcome, job.started - job.arrived, now - job.started)
-        self._reporter.send(job, outcome, self._settled)
-        if job in self.threads.abandoned:
-            self._capacity.abandoned += 1
-        else:
-            self._free_slot()
-        if not self._active and not self._waiting:
-            self._quiet.set()
+    def _report_unsaid(self, job: Job, outcome: Outcome) -> None:
+        if trio.current_time() <= job.deadline + self._lease.margin:
+            self._reporter.send(job, outcome, self._settled)
+            return
+        self._counts["expired"] += 1
+        _log.warning("Job %s: its lease ended here unnoticed.", job.key, extra=job.log_fields())
+        self._settled(job, outcome, None)
 
     def _thread_returned(self, job: Job) -> None:
         self._capacity.abandoned -= 1

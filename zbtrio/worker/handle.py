@@ -27,7 +27,8 @@ class SubscriptionState:
         reserved: jobs that the open poll may still bring.
         abandoned: keys of jobs whose threads go on although the job is over.
         counts: what has happened so far: "activated", "Complete", "Fail", "BpmnError", "Release",
-            "given back" (unstarted), "overshoot" (pushed beyond the limit), "unreported".
+            "given back" (unstarted), "overshoot" (pushed beyond the limit), "unreported", "expired"
+            (the lease had ended before anything could be said).
     """
 
     type: str

@@ -118,7 +118,8 @@ class Reporter:
 
     async def _again(self, report: Report, pause: float) -> None:
         await trio.sleep(pause)
-        report.attempt()
+        if report in self._open:
+            report.attempt()
 
     def replace(self, report: Report, instead: Fail) -> None:
         """Report something else, because the gateway refuses what was reported."""

@@ -91,7 +91,7 @@ class SubscriptionRun:
 
     def drain(self, deadline: float) -> None:
         """Take no more jobs; handlers have until `deadline` (trio time)."""
-        self._grace.deadline = min(self._grace.deadline, deadline)
+        self._grace.deadline = deadline
         if not self._draining and self.subscription.error is None:
             self._draining = True
             self.subscription.change("draining")
