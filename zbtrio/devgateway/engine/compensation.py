@@ -14,6 +14,7 @@ from .state import (
     DEFAULT_TENANT,
     Compensation,
     ElementInstance,
+    ProcessInstance,
 )
 
 if TYPE_CHECKING:
@@ -92,11 +93,11 @@ class CompensationRoom:
                 self._finish(subprocess, root)
             self._core.lifecycle.complete(done.throw)
 
-    def _finish(self, subscription: Compensation, root: ElementInstance) -> None:
+    def _finish(self, subscription: Compensation, root: ProcessInstance) -> None:
         root.compensations.remove(subscription)
         self._event("COMPLETED", subscription, root)
 
-    def forget(self, root: ElementInstance) -> None:
+    def forget(self, root: ProcessInstance) -> None:
         """A process instance has ended."""
         for each in root.compensations:
             self._event("DELETED", each, root)
@@ -107,7 +108,7 @@ class CompensationRoom:
             if each.throw is throw:
                 each.throw = None
 
-    def _event(self, intent: str, subscription: Compensation, root: ElementInstance) -> None:
+    def _event(self, intent: str, subscription: Compensation, root: ProcessInstance) -> None:
         handler, throw = subscription.handler, subscription.throw
         value = {
             "compensableActivityId": subscription.element.id,

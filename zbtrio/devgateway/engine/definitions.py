@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .documents import Document
 from .lifecycle import process_value
 from .model.elements import CalledProcess, Element
-from .state import Definition, ElementInstance, Trigger
+from .state import Definition, ElementInstance, ProcessInstance, Trigger
 
 if TYPE_CHECKING:
     from .core import Core
@@ -94,27 +94,27 @@ class Definitions:
 
     def new_instance(
         self, definition: Definition, caller: ElementInstance | None = None
-    ) -> ElementInstance:
+    ) -> ProcessInstance:
         """A process instance that has not begun."""
         key = self._core.next_key()
         value = process_value(definition, key, caller)
-        instance = ElementInstance(key, definition.process.root, definition, None, value)
-        instance.caller = caller
-        instance.depth = caller.root.depth + 1 if caller else 1
-        return instance
+        depth = caller.root.depth + 1 if caller else 1
+        return ProcessInstance(
+            key, definition.process.root, definition, None, value, caller=caller, depth=depth
+        )
 
     def start_by_event(
         self, definition: Definition, event: Element, variables: Document
-    ) -> ElementInstance:
+    ) -> ProcessInstance:
         """An event starts an instance."""
         instance = self.new_instance(definition)
         trigger = Trigger(self._core.next_key(), event, variables)
         self._core.events.note_start(trigger, definition, instance)
-        instance.triggers.append(trigger)
+        instance.trigger = trigger
         self._core.lifecycle.start(instance)
         return instance
 
-    def ended(self, instance: ElementInstance) -> None:
+    def ended(self, instance: ProcessInstance) -> None:
         """A process instance has ended."""
         instance.definition.instances -= 1
         self._core.messages.starts.ended(instance)

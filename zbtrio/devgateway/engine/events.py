@@ -51,7 +51,7 @@ class Events:
 
     def can_trigger(self, instance: ElementInstance, event: Element) -> bool:
         """Whether an instance still takes in an event that it listens to."""
-        if not instance.is_active or instance.interruption is not None or instance.triggers:
+        if not instance.is_active or instance.interruption is not None or instance.trigger:
             return False
         return instance.interrupted_by is None or event.attached_to is not None
 
@@ -62,13 +62,13 @@ class Events:
 
     def note_work(self, instance: ElementInstance, variables: Document) -> None:
         """Write down what an element's own work came to."""
-        instance.triggers.append(self.note(instance, instance.element, variables))
+        instance.trigger = self.note(instance, instance.element, variables)
 
     def call_returned(self, call: ElementInstance, variables: Document) -> None:
         """The process that a call activity called has completed with these variables."""
         called, outputs = call.element.call, call.element.outputs
         if outputs is not None or (called is not None and called.child_variables):
-            call.triggers.append(Trigger(call.key, call.element, variables))
+            call.trigger = Trigger(call.key, call.element, variables)
         self._core.lifecycle.complete(call)
 
     def trigger(self, instance: ElementInstance, event: Element, variables: Document) -> None:
@@ -79,7 +79,7 @@ class Events:
         elif event.attached_to is not None:
             self._leave(instance, event, trigger)
         else:
-            instance.triggers.append(trigger)
+            instance.trigger = trigger
             self._core.lifecycle.complete(instance)
 
     def _leave(self, instance: ElementInstance, event: Element, trigger: Trigger) -> None:
@@ -175,7 +175,7 @@ def _scopes(instance: ElementInstance) -> Iterator[ElementInstance]:
     while scope is not None:
         if not scope.is_ending and scope.interrupted_by is None:
             yield scope
-        scope = scope.scope or scope.caller
+        scope = scope.scope or scope.root.caller
 
 
 def _find(

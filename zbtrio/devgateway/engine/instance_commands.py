@@ -10,7 +10,7 @@ from .commands import Commands, check_partition
 from .documents import Document, read_document, write_json
 from .placement import ActivateInstruction, VariableInstruction
 from .rejection import rejected
-from .state import DEFAULT_TENANT, Definition, ElementInstance
+from .state import DEFAULT_TENANT, Definition, ElementInstance, ProcessInstance
 from .views import CreatedInstance
 
 LATEST = -1
@@ -64,8 +64,8 @@ class InstanceCommands(Commands):
         with self._command("PROCESS_INSTANCE_CREATION", intent, -1, {"variables": document}):
             definition = self._definition(process_id, version, definition_key, intent)
             instance = self._new_instance(definition, document, start_at)
-            instance.fetch = frozenset(fetch)
-            instance.on_result = lambda result: on_result(write_json(result))
+            wanted = frozenset(fetch)
+            instance.on_result = lambda result: on_result(_fetched(result, wanted))
             return self._created(instance)
 
     def _definition(self, process_id: str, version: int, key: int, command: str) -> Definition:
@@ -84,7 +84,7 @@ class InstanceCommands(Commands):
 
     def _new_instance(
         self, definition: Definition, variables: Document, start_at: Sequence[str]
-    ) -> ElementInstance:
+    ) -> ProcessInstance:
         core = self._core
         starts = core.placement.starts(definition.process, start_at)
         if starts is None and definition.process.root.none_start is None:
@@ -161,9 +161,9 @@ class InstanceCommands(Commands):
             self._core.migration.migrate(root, target, mapping)
             self._core.log.event("PROCESS_INSTANCE_MIGRATION", "MIGRATED", key, value)
 
-    def _root(self, key: int) -> ElementInstance | None:
+    def _root(self, key: int) -> ProcessInstance | None:
         instance = self._core.instances.get(key)
-        return instance if instance is not None and instance.scope is None else None
+        return instance if isinstance(instance, ProcessInstance) else None
 
     def set_variables(self, scope_key: int, variables: str, *, local: bool = False) -> int:
         """SetVariables: in the scope of an element instance, or outwards; returns a key."""
@@ -192,7 +192,12 @@ class InstanceCommands(Commands):
             self._core.incidents.resolve(key)
 
 
-def _outermost(instance: ElementInstance) -> ElementInstance:
+def _fetched(variables: Document, wanted: frozenset[str]) -> str:
+    """The variables that were asked for, or all."""
+    return write_json({n: v for n, v in variables.items() if not wanted or n in wanted})
+
+
+def _outermost(instance: ProcessInstance) -> ProcessInstance:
     while instance.caller is not None:
         instance = instance.caller.root
     return instance

@@ -64,7 +64,7 @@ class Lifecycle:
         instance = self.instance(self._core.next_key(), element, scope)
         instance.loop_counter = counter
         if trigger is not None:
-            instance.triggers.append(trigger)
+            instance.trigger = trigger
         self.activate_instance(instance, flow=flow)
         return instance.key
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from .model.elements import Element
-from .state import DEFAULT_TENANT, Definition, ElementInstance
+from .state import DEFAULT_TENANT, Definition, ProcessInstance
 from .waiting import Message
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class MessageStarts:
             self._running.add((process, message.correlation_key))
         return True
 
-    def ended(self, instance: ElementInstance) -> None:
+    def ended(self, instance: ProcessInstance) -> None:
         """An instance has ended: the next message with its correlation key may start another."""
         key = instance.correlation_key
         if not key:

@@ -95,7 +95,7 @@ class Messages:
         subscription = MessageSubscription(
             core.next_key(), -1, name, key, event, instance, interrupting
         )
-        instance.messages.append(subscription)
+        instance.waits.append(subscription)
         self._event(_PROCESS, "CREATING", subscription)
         self._command(_MESSAGE, "CREATE", subscription, self._opened)
 
@@ -166,7 +166,7 @@ class Messages:
         self._event(_PROCESS, "CORRELATED", subscription)
         if subscription.interrupting:
             subscription.closed = True
-            instance.messages.remove(subscription)
+            instance.waits.remove(subscription)
         self._core.events.trigger(instance, event, message.variables)
         self._command(_MESSAGE, "CORRELATE", subscription, self._done)
 

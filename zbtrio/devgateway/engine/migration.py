@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from .lifecycle import element_value, process_value
 from .model.elements import Element
 from .rejection import Rejection, rejected
-from .state import Definition, ElementInstance
+from .state import Definition, ElementInstance, ProcessInstance
 from .variables import variable_value
+from .waiting import MessageSubscription, Timer
 
 if TYPE_CHECKING:
     from .core import Core
@@ -41,7 +42,7 @@ class Migration:
         self._core = core
 
     def migrate(
-        self, root: ElementInstance, target: Definition, plan: Sequence[tuple[str, str]]
+        self, root: ProcessInstance, target: Definition, plan: Sequence[tuple[str, str]]
     ) -> None:
         """Migrate a process instance by (source id, target id) pairs; raises Rejection."""
         _check_plan(root, target, plan)
@@ -57,14 +58,15 @@ class Migration:
 
     def _check_messages(
         self,
-        root: ElementInstance,
+        root: ProcessInstance,
         target: Definition,
         mapping: Mapping[str, str],
         instance: ElementInstance,
     ) -> None:
         element = _mapped(instance, target, mapping)
-        names = {each.name for each in instance.messages}
-        known = {mapping.get(each.element.id) for each in instance.messages}
+        messages = [each for each in instance.waits if isinstance(each, MessageSubscription)]
+        names = {each.name for each in messages}
+        known = {mapping.get(each.element.id) for each in messages}
         for event in (*element.catches, *element.boundaries):
             name = event.message.name.text if event.message else None
             if name in names and event.id not in known and event is not element:
@@ -85,7 +87,7 @@ class Migration:
             instance.definition.instances -= 1
         instance.element, instance.definition = element, target
         if instance.scope is None:
-            instance.value = process_value(target, instance.key, instance.caller)
+            instance.value = process_value(target, instance.key, instance.root.caller)
         else:
             instance.value = element_value(element, instance.scope)
         log = self._core.log
@@ -106,25 +108,24 @@ class Migration:
     ) -> None:
         """Keep the subscriptions that are mapped, close the others, open what is new."""
         elements = target.process.elements
-        waiting = [*instance.timers, *instance.messages, *instance.signals]
-        given_up = [each.element for each in waiting if each.element.id not in mapping]
+        given_up = [each.element for each in instance.waits if each.element.id not in mapping]
         self._core.subscriptions.close_events(instance, given_up)
         kept: list[Element] = []
-        for each in (*instance.timers, *instance.messages, *instance.signals):
+        for each in instance.waits:
             each.element = elements[mapping[each.element.id]]
             kept.append(each.element)
-        for message in instance.messages:
-            self._core.messages.migrated(message)
-        for timer in instance.timers:
-            timer.definition = target
+            if isinstance(each, Timer):
+                each.definition = target
+            elif isinstance(each, MessageSubscription):
+                self._core.messages.migrated(each)
         element = instance.element
         events = (*element.catches, *element.boundaries, *element.event_starts)
         self._core.subscriptions.open(instance, [each for each in events if each not in kept])
 
 
-def _all(root: ElementInstance) -> list[ElementInstance]:
+def _all(root: ProcessInstance) -> list[ElementInstance]:
     """A process instance and all in it, outer ones first."""
-    found = [root]
+    found: list[ElementInstance] = [root]
     for instance in found:
         found.extend(instance.children.values())
     return found
@@ -136,7 +137,7 @@ def _mapped(instance: ElementInstance, target: Definition, mapping: Mapping[str,
     return target.process.elements[mapping[instance.element.id]]
 
 
-def _check_plan(root: ElementInstance, target: Definition, plan: Sequence[tuple[str, str]]) -> None:
+def _check_plan(root: ProcessInstance, target: Definition, plan: Sequence[tuple[str, str]]) -> None:
     sources = [source for source, _ in plan]
     twice = sorted({source for source in sources if sources.count(source) > 1})
     if twice:
@@ -154,7 +155,7 @@ def _check_plan(root: ElementInstance, target: Definition, plan: Sequence[tuple[
 
 
 def _check_instance(
-    root: ElementInstance,
+    root: ProcessInstance,
     target: Definition,
     mapping: Mapping[str, str],
     instance: ElementInstance,
@@ -179,7 +180,7 @@ def _check_instance(
 
 
 def _check_scope(
-    root: ElementInstance,
+    root: ProcessInstance,
     target: Definition,
     mapping: Mapping[str, str],
     instance: ElementInstance,
@@ -203,11 +204,11 @@ def _check_scope(
     )
 
 
-def _wrong_plan(root: ElementInstance, what: str) -> Rejection:
+def _wrong_plan(root: ProcessInstance, what: str) -> Rejection:
     text = f"Expected to migrate process instance '{root.key}' but {what}"
     return rejected("MIGRATE", "INVALID_ARGUMENT", text)
 
 
-def _wrong_state(root: ElementInstance, what: str) -> Rejection:
+def _wrong_state(root: ProcessInstance, what: str) -> Rejection:
     text = f"Expected to migrate process instance '{root.key}' but {what}"
     return rejected("MIGRATE", "INVALID_STATE", text)

@@ -14,7 +14,7 @@ import attrs
 from .documents import Document
 from .model.elements import Element, Process
 from .rejection import Rejection, rejected
-from .state import ACTIVATED, ACTIVATING, TERMINATED, TERMINATING, ElementInstance
+from .state import ACTIVATED, ACTIVATING, TERMINATED, TERMINATING, ElementInstance, ProcessInstance
 
 if TYPE_CHECKING:
     from .core import Core
@@ -96,7 +96,7 @@ class Placement:
             raise _no_start(f"{what} The creation of elements {where} is not supported.")
         return element
 
-    def begin(self, root: ElementInstance, elements: Iterable[Element]) -> None:
+    def begin(self, root: ProcessInstance, elements: Iterable[Element]) -> None:
         """Activate the elements of a new instance."""
         for element in elements:
             if element is not root.element:
@@ -105,7 +105,7 @@ class Placement:
     # -- modification
 
     def modify(
-        self, root: ElementInstance, activate: Sequence[ActivateInstruction], terminate: list[int]
+        self, root: ProcessInstance, activate: Sequence[ActivateInstruction], terminate: list[int]
     ) -> None:
         """Activate and terminate elements of a process instance; raises Rejection."""
         self._check(root, activate, terminate)
@@ -118,7 +118,7 @@ class Placement:
                 self._terminate_with_scopes(instance, kept)
 
     def _check(
-        self, root: ElementInstance, activate: Sequence[ActivateInstruction], terminate: list[int]
+        self, root: ProcessInstance, activate: Sequence[ActivateInstruction], terminate: list[int]
     ) -> None:
         elements = root.definition.process.elements
         for instruction in activate:
@@ -139,7 +139,7 @@ class Placement:
             self._check_ancestor(root, instruction)
         self._check_not_emptied(root, activate, terminate)
 
-    def _check_supported(self, root: ElementInstance, id: str) -> None:
+    def _check_supported(self, root: ProcessInstance, id: str) -> None:
         element = root.definition.process.elements.get(id)
         what = f"activate instructions for elements that are unsupported: '{id}'. The activation of"
         if element is not None and _inside_loop(element):
@@ -153,7 +153,7 @@ class Placement:
             where = "events belonging to an event-based gateway"
             raise _no_change(root, f"{what} {where} is not supported.")
 
-    def _check_variables(self, root: ElementInstance, instruction: ActivateInstruction) -> None:
+    def _check_variables(self, root: ProcessInstance, instruction: ActivateInstruction) -> None:
         elements = root.definition.process.elements
         around = [each.id for each in _ancestors(elements[instruction.element_id])]
         for variable in instruction.variables:
@@ -169,7 +169,7 @@ class Placement:
                     " after the modification.",
                 )
 
-    def _check_ancestor(self, root: ElementInstance, instruction: ActivateInstruction) -> None:
+    def _check_ancestor(self, root: ProcessInstance, instruction: ActivateInstruction) -> None:
         element = root.definition.process.elements[instruction.element_id]
         key = instruction.ancestor_key
         if key <= 0:
@@ -187,7 +187,7 @@ class Placement:
             raise _no_change(root, f"{what} is not an ancestor of the element to activate: '{key}'")
 
     def _check_not_emptied(
-        self, root: ElementInstance, activate: Sequence[ActivateInstruction], terminate: list[int]
+        self, root: ProcessInstance, activate: Sequence[ActivateInstruction], terminate: list[int]
     ) -> None:
         left = set(root.children) - set(terminate)
         if root.caller is None or activate or (left and root.key not in terminate):
@@ -204,7 +204,7 @@ class Placement:
     # -- activating
 
     def _activate(
-        self, root: ElementInstance, instruction: ActivateInstruction, element: Element
+        self, root: ProcessInstance, instruction: ActivateInstruction, element: Element
     ) -> set[int]:
         """Activate an element, and the scopes around it; returns the keys of those scopes."""
         core = self._core
@@ -221,7 +221,7 @@ class Placement:
         return {each.key for each in scope.chain()}
 
     def _scope(
-        self, root: ElementInstance, element: Element, ancestor: ElementInstance | None
+        self, root: ProcessInstance, element: Element, ancestor: ElementInstance | None
     ) -> tuple[ElementInstance, list[Element]]:
         """The innermost scope that runs, and the containers to begin in it, outermost first."""
         containers = [each for each in reversed(_ancestors(element)) if each is not root.element]
@@ -238,7 +238,7 @@ class Placement:
             scope = running[0]
         return scope, []
 
-    def _undecided(self, root: ElementInstance, element: Element) -> Rejection:
+    def _undecided(self, root: ProcessInstance, element: Element) -> Rejection:
         return _no_change(
             root,
             "activate instructions for an element that has a flow scope with more than one active"
@@ -277,7 +277,7 @@ class Placement:
             self._terminate(instance.called)
         core.lifecycle.event(instance, TERMINATED)
         core.lifecycle.detach(instance)
-        if instance.scope is None:
+        if isinstance(instance, ProcessInstance):
             core.definitions.ended(instance)
 
 
@@ -303,7 +303,7 @@ def _no_start(what: str) -> Rejection:
     return rejected("CREATE", "INVALID_ARGUMENT", text)
 
 
-def _no_change(root: ElementInstance, what: str) -> Rejection:
+def _no_change(root: ProcessInstance, what: str) -> Rejection:
     expected = f"Expected to modify instance of process '{root.definition.id}'"
     text = f"{expected} but it contains one or more {what}"
     return rejected("MODIFY", "INVALID_ARGUMENT", text)

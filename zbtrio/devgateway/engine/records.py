@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Literal, TypeAlias
+
+import attrs
 
 RecordType: TypeAlias = Literal["COMMAND", "EVENT", "COMMAND_REJECTION"]
 RecordValue: TypeAlias = Mapping[str, object]
 
+# Kept as bare tuples, which cost a quarter of an object and nothing in garbage collection: the log
+# is written some seventy times for an instance of three jobs and seldom read.
+_Entry: TypeAlias = tuple[int, int, RecordType, str, str, int, RecordValue, str]
 
+
+@attrs.frozen(repr=False)
 class Record:
     """One entry of the log.
 
@@ -24,36 +32,14 @@ class Record:
         rejection: why a command was refused, as `TYPE: reason`; else an empty text.
     """
 
-    __slots__ = (
-        "intent",
-        "key",
-        "position",
-        "record_type",
-        "rejection",
-        "timestamp",
-        "value",
-        "value_type",
-    )
-
-    def __init__(
-        self,
-        position: int,
-        timestamp: int,
-        record_type: RecordType,
-        value_type: str,
-        intent: str,
-        key: int,
-        value: RecordValue,
-        rejection: str = "",
-    ) -> None:
-        self.position = position
-        self.timestamp = timestamp
-        self.record_type: RecordType = record_type
-        self.value_type = value_type
-        self.intent = intent
-        self.key = key
-        self.value = value
-        self.rejection = rejection
+    position: int
+    timestamp: int
+    record_type: RecordType
+    value_type: str
+    intent: str
+    key: int
+    value: RecordValue
+    rejection: str = ""
 
     def __repr__(self) -> str:
         what = self.value.get("elementId", "")
@@ -68,7 +54,7 @@ class RecordLog:
     """
 
     def __init__(self, limit: int | None = None) -> None:
-        self._records: deque[Record] = deque(maxlen=limit)
+        self._entries: deque[_Entry] = deque(maxlen=limit)
         self._position = 0
         self.time = 0
         """Epoch milliseconds, given to each record."""
@@ -80,28 +66,24 @@ class RecordLog:
         """The position of the newest record; 0 when there is none."""
         return self._position
 
-    def since(self, position: int = 0) -> Iterable[Record]:
+    def since(self, position: int = 0) -> list[Record]:
         """The records after a position that are still kept, oldest first."""
-        new = self._position - position
-        if new <= 0:
-            return []
-        if new >= len(self._records):
-            return list(self._records)
-        newest = [self._records[-1 - index] for index in range(new)]
-        return newest[::-1]
+        new = min(self._position - position, len(self._entries))
+        newest = islice(reversed(self._entries), max(0, new))
+        return [Record(*entry) for entry in newest][::-1]
 
     def command(self, value_type: str, intent: str, key: int, value: RecordValue) -> None:
         """Note what is asked."""
-        self._append("COMMAND", value_type, intent, key, value)
+        self._append("COMMAND", value_type, intent, key, value, "")
 
     def event(self, value_type: str, intent: str, key: int, value: RecordValue) -> None:
         """Note what has happened."""
-        self._append("EVENT", value_type, intent, key, value)
+        self._append("EVENT", value_type, intent, key, value, "")
 
     def rejection(
         self, value_type: str, intent: str, key: int, value: RecordValue, reason: str
     ) -> None:
-        """Note a command that was refused."""
+        """Note a command that was refused, for a reason given as `TYPE: text`."""
         self._append("COMMAND_REJECTION", value_type, intent, key, value, reason)
 
     def _append(
@@ -111,12 +93,10 @@ class RecordLog:
         intent: str,
         key: int,
         value: RecordValue,
-        reason: str = "",
+        reason: str,
     ) -> None:
         self._position += 1
-        record = Record(
-            self._position, self.time, record_type, value_type, intent, key, value, reason
-        )
-        self._records.append(record)
+        entry = (self._position, self.time, record_type, value_type, intent, key, value, reason)
+        self._entries.append(entry)
         if self.on_record is not None:
-            self.on_record(record)
+            self.on_record(Record(*entry))

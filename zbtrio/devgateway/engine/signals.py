@@ -24,7 +24,7 @@ class Signals:
     def open(self, instance: ElementInstance, event: Element, name: str) -> None:
         """An element instance waits for a signal."""
         subscription = self._create(name, event, instance.definition, instance)
-        instance.signals.append(subscription)
+        instance.waits.append(subscription)
 
     def open_start(self, definition: Definition, event: Element, name: str) -> None:
         """A signal starts instances of a process."""

@@ -14,7 +14,7 @@ import attrs
 from .model.elements import Element, Process
 
 if TYPE_CHECKING:
-    from .waiting import Incident, Job, MessageSubscription, SignalSubscription, Timer
+    from .waiting import Incident, Job, Waiting
 
 DEFAULT_TENANT = "<default>"
 
@@ -36,6 +36,7 @@ class Definition:
 
     Args:
         resource: the file's name.
+        id: the BPMN process id.
         instances: how many instances run.
     """
 
@@ -45,12 +46,11 @@ class Definition:
     resource: str
     checksum: str
     deployment_key: int
+    id: str = attrs.field(init=False)
     instances: int = 0
 
-    @property
-    def id(self) -> str:
-        """The BPMN process id."""
-        return self.process.id
+    def __attrs_post_init__(self) -> None:
+        self.id = self.process.id
 
 
 @attrs.define(eq=False)
@@ -109,12 +109,11 @@ class ElementInstance:
         interrupted_by: of a scope, the event that stopped everything else in it.
         interruption: an interrupting event to start once this instance, or what runs in this
             scope, has ended.
-        triggers: what its own work waited for and has come.
+        trigger: what its own work waited for and has come.
         carried: variables of the event that this instance is, which leave it when it completes.
         listener: how many listeners of the present phase have been run.
-        start_elements: of a process instance, where it begins if not at its start event.
-        caller: of a called process instance, the call activity.
-        called: of a call activity, the process instance.
+        called: of a call activity, the process instance that it called.
+        waits: the timers, messages and signals that it listens for.
     """
 
     key: int
@@ -122,7 +121,7 @@ class ElementInstance:
     definition: Definition
     scope: ElementInstance | None
     value: Mapping[str, object]
-    root: ElementInstance = attrs.field(init=False)
+    root: ProcessInstance = attrs.field(init=False)
     state: str = ACTIVATING
     children: dict[int, ElementInstance] = attrs.Factory(dict[int, "ElementInstance"])
     variables: dict[str, Variable] = attrs.Factory(dict[str, Variable])
@@ -130,28 +129,20 @@ class ElementInstance:
     taken: dict[str, int] = attrs.Factory(dict[str, int])
     interrupted_by: Element | None = None
     interruption: Trigger | None = None
-    triggers: list[Trigger] = attrs.Factory(list[Trigger])
+    trigger: Trigger | None = None
     listener: int = 0
     job: Job | None = None
     incident: Incident | None = None
-    timers: list[Timer] = attrs.Factory(list["Timer"])
-    messages: list[MessageSubscription] = attrs.Factory(list["MessageSubscription"])
-    signals: list[SignalSubscription] = attrs.Factory(list["SignalSubscription"])
-    caller: ElementInstance | None = None
-    called: ElementInstance | None = None
-    depth: int = 1
-    start_elements: list[Element] | None = None
+    waits: list[Waiting] = attrs.Factory(list["Waiting"])
+    called: ProcessInstance | None = None
     user_task_key: int = -1
     loop: LoopState | None = None
     loop_counter: int = 0
-    compensations: list[Compensation] = attrs.Factory(list[Compensation])
-    correlation_key: str = ""
     carried: Document | None = None
-    on_result: ResultHandler | None = None
-    fetch: frozenset[str] = frozenset()
 
     def __attrs_post_init__(self) -> None:
-        self.root = self.scope.root if self.scope is not None else self
+        if self.scope is not None:
+            self.root = self.scope.root
 
     def __repr__(self) -> str:
         return f"<{self.state} {self.element.id} {self.key}>"
@@ -184,6 +175,30 @@ class ElementInstance:
         while scope is not None:
             yield scope
             scope = scope.scope
+
+
+@attrs.define(eq=False, repr=False)
+class ProcessInstance(ElementInstance):
+    """A running process.
+
+    Args:
+        caller: the call activity that called it.
+        depth: how many process instances are around it, and it.
+        start_elements: where it begins if not at its start event.
+        correlation_key: of the message that started it.
+        compensations: what can be compensated in it.
+        on_result: told its variables when it completes.
+    """
+
+    caller: ElementInstance | None = None
+    depth: int = 1
+    start_elements: list[Element] | None = None
+    correlation_key: str = ""
+    compensations: list[Compensation] = attrs.Factory(list[Compensation])
+    on_result: ResultHandler | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.root = self
 
 
 @attrs.define(eq=False)

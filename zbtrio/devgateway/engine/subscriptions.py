@@ -10,6 +10,7 @@ from .failure import Failure
 from .model.elements import Element
 from .state import ElementInstance
 from .variables import ScopeView
+from .waiting import MessageSubscription, SignalSubscription, Timer, Waiting
 
 if TYPE_CHECKING:
     from .core import Core
@@ -49,27 +50,26 @@ class Subscriptions:
 
     def close(self, instance: ElementInstance) -> None:
         """Listen to nothing any more."""
-        for timer in instance.timers:
-            self._core.timers.cancel(timer)
-        for message in instance.messages:
-            self._core.messages.close(message)
-        for signal in instance.signals:
-            self._core.signals.close(signal)
-        instance.timers.clear()
-        instance.messages.clear()
-        instance.signals.clear()
+        if instance.waits:
+            waits, instance.waits = instance.waits, []
+            self._close(waits)
 
     def close_events(self, instance: ElementInstance, events: list[Element]) -> None:
         """No longer listen to these events."""
-        for timer in [each for each in instance.timers if each.element in events]:
-            self._core.timers.cancel(timer)
-            instance.timers.remove(timer)
-        for message in [each for each in instance.messages if each.element in events]:
-            self._core.messages.close(message)
-            instance.messages.remove(message)
-        for signal in [each for each in instance.signals if each.element in events]:
-            self._core.signals.close(signal)
-            instance.signals.remove(signal)
+        self._close([each for each in instance.waits if each.element in events])
+        instance.waits = [each for each in instance.waits if each.element not in events]
+
+    def _close(self, waits: list[Waiting]) -> None:
+        """Timers before messages before signals."""
+        for timer in waits:
+            if isinstance(timer, Timer):
+                self._core.timers.cancel(timer)
+        for message in waits:
+            if isinstance(message, MessageSubscription):
+                self._core.messages.close(message)
+        for signal in waits:
+            if isinstance(signal, SignalSubscription):
+                self._core.signals.close(signal)
 
 
 def _order(event: Element) -> int:

@@ -23,7 +23,7 @@ class Timers:
     def open(self, instance: ElementInstance, event: Element, due: int, cycle: Cycle) -> None:
         """A timer of an element instance."""
         timer = self._create(event, due, cycle, cycle.repetitions, instance.definition, instance)
-        instance.timers.append(timer)
+        instance.waits.append(timer)
 
     def open_start(self, definition: Definition, event: Element, due: int, cycle: Cycle) -> None:
         """A timer that starts instances of a process."""
@@ -64,7 +64,7 @@ class Timers:
             return
         log.event("TIMER", "TRIGGERED", timer.key, timer.value())
         if instance is not None:
-            instance.timers.remove(timer)
+            instance.waits.remove(timer)
             self._core.events.trigger(instance, timer.element, {})
         else:
             self._starts[timer.definition.key].remove(timer)
@@ -81,6 +81,6 @@ class Timers:
             timer.element, due, timer.cycle, repetitions, timer.definition, timer.instance
         )
         if timer.instance is not None:
-            timer.instance.timers.append(again)
+            timer.instance.waits.append(again)
         else:
             self._starts[timer.definition.key].append(again)

@@ -6,7 +6,7 @@ Plain records of state, as in `state`. All times are epoch milliseconds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
@@ -227,3 +227,6 @@ class SignalSubscription:
             "bpmnProcessId": self.definition.id,
             "tenantId": DEFAULT_TENANT,
         }
+
+
+Waiting: TypeAlias = Timer | MessageSubscription | SignalSubscription

@@ -99,9 +99,9 @@ class Behaviour:
             variables.merge(instance.variable_scope, instance.carried)
 
     def _take_trigger(self, instance: ElementInstance) -> Document:
-        if not instance.triggers:
+        trigger, instance.trigger = instance.trigger, None
+        if trigger is None:
             return {}
-        trigger = instance.triggers.pop(0)
         self.core.events.taken(trigger, instance)
         return trigger.variables
 

@@ -60,7 +60,7 @@ class EventSubprocess(Container):
 
     def activated(self, instance: ElementInstance) -> None:
         self.core.lifecycle.activated(instance)
-        trigger = instance.triggers.pop(0) if instance.triggers else None
+        trigger, instance.trigger = instance.trigger, None
         start = trigger.element if trigger else instance.element.starts[0]
         self.core.lifecycle.activate(start, instance, trigger=trigger)
 
@@ -69,35 +69,37 @@ class Process(Container):
     """A process instance."""
 
     def activated(self, instance: ElementInstance) -> None:
-        self.core.lifecycle.activated(instance)
-        if instance.triggers:
-            self.core.events.activate(instance.triggers.pop(0), instance)
-        elif instance.start_elements is not None:
-            self.core.subscriptions.open(instance, instance.element.event_starts)
-            self.core.placement.begin(instance, instance.start_elements)
+        root = instance.root
+        self.core.lifecycle.activated(root)
+        trigger, root.trigger = root.trigger, None
+        if trigger is not None:
+            self.core.events.activate(trigger, root)
+        elif root.start_elements is not None:
+            self.core.subscriptions.open(root, root.element.event_starts)
+            self.core.placement.begin(root, root.start_elements)
         else:
-            self.core.lifecycle.activate(_start_of(instance.element), instance)
+            self.core.lifecycle.activate(_start_of(root.element), root)
 
     def complete(self, instance: ElementInstance) -> None:
         self.core.subscriptions.close(instance)
 
     def completed(self, instance: ElementInstance) -> None:
-        document = self.core.variables.local_document(instance)
-        self.core.compensation.forget(instance)
-        self.core.lifecycle.completed_alone(instance)
-        self.core.definitions.ended(instance)
-        if instance.on_result is not None:
-            wanted = instance.fetch
-            instance.on_result({n: v for n, v in document.items() if not wanted or n in wanted})
-        if instance.caller is not None:
-            self.core.events.call_returned(instance.caller, document)
+        root = instance.root
+        document = self.core.variables.local_document(root)
+        self.core.compensation.forget(root)
+        self.core.lifecycle.completed_alone(root)
+        self.core.definitions.ended(root)
+        if root.on_result is not None:
+            root.on_result(document)
+        if root.caller is not None:
+            self.core.events.call_returned(root.caller, document)
 
     def terminated(self, instance: ElementInstance) -> None:
-        self.core.compensation.forget(instance)
-        self.core.definitions.ended(instance)
-        caller = instance.caller
-        if caller is not None and caller.state == TERMINATING:
-            self.core.lifecycle.terminated(caller)
+        root = instance.root
+        self.core.compensation.forget(root)
+        self.core.definitions.ended(root)
+        if root.caller is not None and root.caller.state == TERMINATING:
+            self.core.lifecycle.terminated(root.caller)
 
 
 def _start_of(element: Element) -> Element:

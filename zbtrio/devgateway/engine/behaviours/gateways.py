@@ -80,6 +80,7 @@ class EventBasedGateway(Behaviour):
         self.core.subscriptions.close(instance)
 
     def completed(self, instance: ElementInstance) -> None:
-        trigger, scope = instance.triggers.pop(0), instance.around
+        trigger, scope = instance.trigger, instance.around
+        assert trigger is not None  # nothing else completes it
         self.core.lifecycle.completed_alone(instance)
         self.core.events.activate(trigger, scope)
