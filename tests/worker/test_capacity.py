@@ -48,6 +48,16 @@ def test_blocked_slots_do_not_keep_free_ones_idle() -> None:
     assert capacity.wanted() == 3
 
 
+def test_what_only_waits_to_be_acknowledged_takes_no_slot_but_counts() -> None:
+    capacity = Capacity(8, 32, 60.0)
+    capacity.held = capacity.unacknowledged = 8
+    assert capacity.wanted() == 8
+    capacity.held = capacity.unacknowledged = 30
+    assert capacity.wanted() == 2
+    capacity.held = capacity.unacknowledged = 32
+    assert capacity.wanted() == 0
+
+
 def test_abandoned_threads_take_room() -> None:
     capacity = Capacity(2, 4, 60.0)
     capacity.running, capacity.abandoned = 2, 2

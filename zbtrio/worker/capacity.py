@@ -1,14 +1,14 @@
 """How many jobs a subscription may hold, and when it asks for more.
 
 Two limits: `concurrency` handlers run at once, and `max_jobs_active` jobs are held: waiting,
-running, or finished and not yet acknowledged. Between the two lies the queue, whose jobs start the
-moment a handler ends, while the next poll is still on its way.
+running, or finished and not yet acknowledged. What is finished takes no slot, but counts as held:
+a gateway that takes no outcomes gets no more jobs done either.
 
-A queue hides the time that a poll takes, and costs fairness: a job that waits here could run in
-another worker, and its lease runs down. So the queue is only as long as quick handlers make it: the
-jobs in it shall wait no longer than `PATIENCE`. Handlers of 100 ms get all of it, handlers of
-several seconds none, and lose nothing by that, since a poll takes milliseconds. Before the first
-handler has ended nothing is known, and nothing is queued.
+Jobs that wait here hide the time that a poll takes, and cost fairness: they could run in another
+worker, and their leases run down. So the queue is only as long as quick handlers make it: a job in
+it shall not wait longer than `PATIENCE`. Handlers of 100 ms get a queue of two and a half times
+their concurrency, handlers of several seconds none, and lose nothing by that, since a poll takes
+milliseconds. Before the first handler has ended nothing is known, and nothing is queued.
 
 While a handler could run, a poll is wanted at once, however few jobs there is room for; one that
 only fills the queue waits until half of the queue is empty, since each poll costs the broker.
@@ -32,6 +32,7 @@ class Capacity:
         running: handlers at work, with abandoned threads and detached jobs.
         abandoned: threads among them whose jobs are over.
         held: all jobs that are here, from their arrival until the gateway knows their outcome.
+        unacknowledged: those of them that only wait for that.
         reserved: what the open poll may still bring.
     """
 
@@ -44,6 +45,7 @@ class Capacity:
         "max_jobs_active",
         "reserved",
         "running",
+        "unacknowledged",
     )
 
     def __init__(self, concurrency: int, max_jobs_active: int, timeout: float) -> None:
@@ -52,6 +54,7 @@ class Capacity:
         self.running = 0
         self.abandoned = 0
         self.held = 0
+        self.unacknowledged = 0
         self.reserved = 0
         self._patience = min(PATIENCE, timeout / 20)
         self._mean: float | None = None
@@ -59,17 +62,16 @@ class Capacity:
     @property
     def queue(self) -> int:
         """How many jobs may wait here."""
-        most = self.max_jobs_active - self.concurrency
         if self._mean is None:
             return 0
-        if self._mean <= self._patience:
-            return most
-        return min(most, int(self.concurrency * self._patience / self._mean))
+        most = self.max_jobs_active - self.concurrency
+        return min(most, int(self.concurrency * self._patience / max(self._mean, 0.001)))
 
     @property
     def room(self) -> int:
         """How many more jobs may be here, those included that the open poll may bring."""
-        return self.concurrency + self.queue - self.held - self.abandoned
+        at_work = self.held - self.unacknowledged + self.abandoned
+        return min(self.concurrency + self.queue - at_work, self.max_jobs_active - self.held)
 
     def wanted(self) -> int:
         """How many jobs to poll for now; 0 when a poll isn't due."""

@@ -201,7 +201,7 @@ class Dispatcher:
         if said is None:
             self._report_unsaid(job, outcome)
         else:
-            self._reporter.send(job, outcome, self._settled)
+            self._report(job, outcome)
         if job in self.threads.abandoned:
             self._capacity.abandoned += 1
         else:
@@ -223,12 +223,17 @@ class Dispatcher:
         self.close("The worker was cancelled.")
         return Release(0.0, message="The worker was cancelled.")
 
+    def _report(self, job: Job, outcome: Outcome) -> None:
+        self._capacity.unacknowledged += 1
+        self._reporter.send(job, outcome, self._settled)
+
     def _report_unsaid(self, job: Job, outcome: Outcome) -> None:
         if trio.current_time() <= job.deadline + self._lease.margin:
-            self._reporter.send(job, outcome, self._settled)
+            self._report(job, outcome)
             return
         self._counts["expired"] += 1
         _log.warning("Job %s: its lease ended here unnoticed.", job.key, extra=job.log_fields())
+        self._capacity.unacknowledged += 1
         self._settled(job, outcome, None)
 
     def _thread_returned(self, job: Job) -> None:
@@ -246,6 +251,7 @@ class Dispatcher:
 
     def _settled(self, job: Job, outcome: Outcome, error: Exception | None) -> None:
         self._capacity.held -= 1
+        self._capacity.unacknowledged -= 1
         if error is not None:
             self._counts["unreported"] += 1
         self._keeper.settled(job, outcome, error)

@@ -46,7 +46,7 @@ class WorkerSettings:
     max_jobs_active: int | None = option(
         None,
         validator=_above_zero,
-        help="How many jobs of a type are held, running or waiting; 2 x concurrency unless set.",
+        help="How many jobs of a type are held, running or waiting; 4 x concurrency unless set.",
     )
     timeout: float = option(
         60.0,

@@ -57,7 +57,7 @@ class Subscription:
 
     def _most_jobs(self, task: Task, settings: WorkerSettings) -> int:
         if task.max_jobs_active is None:
-            return max(self.concurrency, settings.max_jobs_active or 2 * self.concurrency)
+            return max(self.concurrency, settings.max_jobs_active or 4 * self.concurrency)
         if task.max_jobs_active < self.concurrency:
             raise HandlerError(
                 f"Task {task.type!r}: max_jobs_active is {task.max_jobs_active}, less than its "
