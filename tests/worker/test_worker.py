@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from typing import Any
 
@@ -703,6 +704,7 @@ async def test_settings_hold_where_a_task_says_nothing(
     async with running(app) as handle:
         await trio.sleep(1)
         states = handle.state.subscriptions
+        assert json.loads(json.dumps(handle.state.as_dict()))["subscriptions"]["own"]["held"] == 0
     assert [states[type].max_jobs_active for type in ("plain", "own")] == [6, 9]
     asked = {seen.request.type: seen.request for seen in gateway.ledger}
     assert [asked[type].timeout for type in ("plain", "own")] == [12_000, 5_000]
