@@ -34,6 +34,7 @@ class Bench:
 
     async def drain(self, peer: Peer, jobs: int, concurrency: int) -> dict[str, Any]:
         """Let `jobs` jobs wait, then let the peer do them."""
+        jobs = int(jobs * peer.share)
         name = await self._deploy()
         await self._create_all(name, jobs)
         options = ("--jobs", str(jobs), "--concurrency", str(concurrency))

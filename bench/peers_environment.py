@@ -19,12 +19,16 @@ PROTO = BENCH.parent / "protos" / "gateway.proto"
 
 @attrs.frozen
 class Peer:
-    """A client that is measured: its name and the command that runs it."""
+    """A client that is measured: its name and the command that runs it.
+
+    `share` of a drain's jobs is what it gets: one that sleeps when it is full would take all day.
+    """
 
     name: str
     command: tuple[str, ...]
     options: tuple[str, ...] = ()
     measures: tuple[str, ...] = ("drain", "latency", "idle")
+    share: float = 1.0
 
 
 @contextmanager
@@ -43,7 +47,12 @@ def peers(*, token: int) -> Generator[list[Peer]]:
             Peer("zbtrio", (sys.executable, str(PEERS / "zbtrio_worker.py")), bearer),
             Peer("grpc.aio loop", (str(PYTHON), str(PEERS / "grpc_aio_loop.py"), stubs), bearer),
             Peer("pyzeebe, tuned", (str(PYTHON), str(PEERS / "pyzeebe_worker.py")), ("--tuned",)),
-            Peer("pyzeebe", (str(PYTHON), str(PEERS / "pyzeebe_worker.py")), measures=("drain",)),
+            Peer(
+                "pyzeebe",
+                (str(PYTHON), str(PEERS / "pyzeebe_worker.py")),
+                measures=("drain",),
+                share=0.1,
+            ),
         ]
 
 

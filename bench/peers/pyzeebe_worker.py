@@ -1,6 +1,7 @@
 """pyzeebe 4.7, with its defaults or (`--tuned`) without its five seconds of sleep when full."""
 
 import asyncio
+import logging
 import pathlib
 import sys
 
@@ -8,6 +9,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from common import Meter, arguments, say_ready
 from pyzeebe import Job, ZeebeWorker, create_insecure_channel
+
+logging.disable(logging.WARNING)  # it warns whenever it is full
 
 
 async def main() -> None:
