@@ -245,12 +245,7 @@ class EngineGateway:
         self, key: int, activate: Sequence[dict[str, Any]], terminate: Sequence[int]
     ) -> None:
         instructions = [
-            PlaceAt(
-                each["element"],
-                each["ancestor"],
-                [(write_json(v["set"]), v.get("scope", "")) for v in each.get("variables", ())],
-            )
-            for each in activate
+            PlaceAt(each["element"], each["ancestor"], each["variables"]) for each in activate
         ]
         self.engine.modify_process_instance(key, instructions, terminate)
 

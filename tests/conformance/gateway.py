@@ -91,7 +91,7 @@ class Gateway(Protocol):
     async def modify(
         self, key: int, activate: Sequence[dict[str, Any]], terminate: Sequence[int]
     ) -> None:
-        """`activate` has elements with `element`, `ancestor` (a key) and `variables`."""
+        """`activate` has `element`, `ancestor` (a key) and `variables`: (JSON, scope id) pairs."""
         ...
 
     async def migrate(self, key: int, target: int, mapping: Sequence[Sequence[str]]) -> None: ...

@@ -248,7 +248,16 @@ class Run:
         raw_key: int | None = None,
     ) -> None:
         key = self.instances[instance] if raw_key is None else raw_key
-        elements = [{**each, "ancestor": self._scope(each.get("ancestor"))} for each in activate]
+        elements = [
+            {
+                "element": each["element"],
+                "ancestor": self._scope(each.get("ancestor")),
+                "variables": [
+                    (json.dumps(v["set"]), v.get("scope", "")) for v in each.get("variables", ())
+                ],
+            }
+            for each in activate
+        ]
         await self.gateway.modify(key, elements, [self._scope(each) for each in terminate])
 
     def _scope(self, where: Any) -> int:

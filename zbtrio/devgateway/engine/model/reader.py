@@ -123,6 +123,7 @@ class _Reader:
         element = Element(node.id, TYPES[node.tag], container=container)
         element.inputs = input_mappings(node)
         element.outputs = output_mappings(node)
+        element.is_compensation_handler = node.get("isForCompensation") == "true"
         self._listeners(node, element)
         self._nodes.append((node, element))
         if node.tag in EVENTS:
@@ -137,7 +138,6 @@ class _Reader:
 
     def _task(self, node: Node, element: Element) -> None:
         element.work = _work(node)
-        element.is_compensation_handler = node.get("isForCompensation") == "true"
         if node.tag == "userTask":
             element.user_task = _user_task(node)
             if not element.user_task.native:
