@@ -144,6 +144,13 @@ class TestEncoderMemory:
         decoder.decode(encoder.encode(FieldList((b"c", b"d"))))
         assert decoder.header_table_size == 100
 
+    def test_a_size_is_announced_once(self) -> None:
+        encoder = HeaderEncoder()
+        encoder.resize(0)
+        headers = FieldList((b":method", b"POST"))
+        assert encoder.encode(headers) == b"\x20\x83"
+        assert encoder.encode(headers) == b"\x83"
+
     def test_it_is_bounded(self) -> None:
         encoder = HeaderEncoder()
         for _ in range(3 * MAX_REMEMBERED):

@@ -384,6 +384,8 @@ async def test_requests_that_are_no_calls(name: str, end: bool) -> None:
         assert answer.get(b":status") == http
         assert answer.get(b"grpc-status") == status
         assert answer.get(b"grpc-message")
+        while not end and answer.reset is None:
+            await client.read()  # the rest of the request is not wanted
         stream = await client.request("Echo", b"goes on")
         assert (await client.answer(stream)).body == frame_message(b"goes on")
 
