@@ -212,7 +212,8 @@ class Connection:
                 self.close(_reason(error))
                 return
             if not data:
-                self.close("the server closed the connection")
+                hint = "" if self.ready.is_set() else " at once: does it want TLS, a certificate?"
+                self.close(f"the server closed the connection{hint}")
                 return
             self._last_heard = trio.current_time()
             for event in core.receive_data(bytes(data)):
