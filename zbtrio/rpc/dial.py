@@ -13,6 +13,7 @@ DEFAULT_PORT = 26500
 TCP_WITHIN = (
     3.0  # seconds: a lost SYN is sent again by a new attempt sooner than by TCP's own back-off
 )
+TLS_WITHIN = 10.0  # seconds for the handshake: some servers ask others about certificates
 
 Connector = Callable[[str], Awaitable[trio.abc.Stream]]
 
@@ -69,12 +70,15 @@ async def _start_tls(
 ) -> trio.abc.Stream:
     tls = trio.SSLStream(stream, context, server_hostname=server_name, https_compatible=True)
     try:
-        await tls.do_handshake()
+        with trio.fail_after(TLS_WITHIN):
+            await tls.do_handshake()
         protocol = tls.selected_alpn_protocol()
     except BaseException as error:
         await trio.aclose_forcefully(stream)
         if isinstance(error, trio.BrokenResourceError):
             raise OSError(f"TLS failed: {_tls_reason(error)}") from error
+        if isinstance(error, trio.TooSlowError):
+            raise OSError(f"TLS failed: no handshake within {TLS_WITHIN:g} s") from error
         raise
     if protocol != "h2":
         await trio.aclose_forcefully(stream)
