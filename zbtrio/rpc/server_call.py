@@ -181,6 +181,7 @@ class ServerCall:
             self._requests.extend(self._reader.feed(data))
         except RpcError as error:
             self.finish(error.status, error.message)
+            self._scope.cancel()
             return
         if ended:
             self.requests_end()
@@ -263,7 +264,6 @@ class ServerCall:
             literals = literal(b"grpc-message", status_message(message)) + literals
         headers = (TRAILERS if self._headers_sent else TRAILERS_ONLY)[status]
         self._connection.end_stream(self._stream, headers, literals)
-        self._scope.cancel()
 
 
 def status_message(text: str) -> bytes:
@@ -276,6 +276,8 @@ def status_message(text: str) -> bytes:
 
 
 def _literals(metadata: Metadata) -> bytes:
+    if not metadata:
+        return b""
     return b"".join(
         literal(name.encode(), value.encode()) for name, value in encode_metadata(metadata)
     )

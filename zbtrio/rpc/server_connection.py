@@ -75,7 +75,8 @@ class ServerConnection:
         self._calls: trio.Nursery | None = None
         self._running = 0
         self._queued = 0
-        self._work = trio.lowlevel.ParkingLot()  # the writer, when nothing is queued
+        self._idle = trio.lowlevel.ParkingLot()  # the writer, when nothing is queued
+        self._writer_idle = False
         self._taken = trio.lowlevel.ParkingLot()  # who waits until the writer has caught up
         self._over = False  # nothing more is read
         self._lost = False  # nothing more can be sent
@@ -281,13 +282,16 @@ class ServerConnection:
 
     def wake_writer(self) -> None:
         """There is something to send."""
-        self._work.unpark()
+        if self._writer_idle:
+            self._writer_idle = False
+            self._idle.unpark()
 
     async def _write(self) -> None:
         core, send_all = self._core, self._transport.send_all
         while core.has_data_to_send or not self._leaving:
             if not core.has_data_to_send:
-                await self._work.park()
+                self._writer_idle = True
+                await self._idle.park()
                 continue
             data = core.data_to_send()
             self._queued = 0
