@@ -32,7 +32,7 @@ def has_incidents(case: Path) -> bool:
     return bool(expected_story(case)["incidents"])
 
 
-async def run_all(address: str) -> dict[str, Answer]:
+async def run_all(address: str, cases: list[Path]) -> dict[str, Answer]:
     answers: dict[str, Answer] = {}
     limiter = trio.CapacityLimiter(AT_ONCE)
     async with open_client(address) as gateway:
@@ -42,18 +42,19 @@ async def run_all(address: str) -> dict[str, Answer]:
                 answers[case.name] = await run(case, gateway)
 
         async with trio.open_nursery() as nursery:
-            for case in CASES:
+            for case in cases:
                 if not has_incidents(case):
                     nursery.start_soon(keep, case)
-        for case in CASES:
+        for case in cases:
             if has_incidents(case):
                 answers[case.name] = await run(case, gateway)
     return answers
 
 
 @pytest.fixture(scope="module")
-def answers(broker: Broker) -> dict[str, Answer]:
-    return trio.run(run_all, broker.address)
+def answers(request: pytest.FixtureRequest, broker: Broker) -> dict[str, Answer]:
+    chosen = [item for item in request.session.items if item.module is request.module]
+    return trio.run(run_all, broker.address, [item.callspec.params["case"] for item in chosen])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -1,9 +1,10 @@
 """The engine of the embedded gateway: Zeebe 8.6's behaviour, in memory, without I/O."""
 
+from .decisions import Decision, DecisionOutcome
 from .engine import VERSION, Engine
 from .instance_commands import Activation
 from .records import Record, RecordLog
-from .rejection import Rejection
+from .rejection import Rejection, check_tenant
 from .views import (
     CreatedInstance,
     DeployedDecision,
@@ -18,6 +19,8 @@ __all__ = [
     "VERSION",
     "Activation",
     "CreatedInstance",
+    "Decision",
+    "DecisionOutcome",
     "DeployedDecision",
     "DeployedForm",
     "DeployedProcess",
@@ -28,4 +31,5 @@ __all__ = [
     "Record",
     "RecordLog",
     "Rejection",
+    "check_tenant",
 ]

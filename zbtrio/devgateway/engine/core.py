@@ -44,7 +44,7 @@ from .variables import VariableRoom
 
 PARTITION = 1
 FIRST_KEY = PARTITION << 51
-STEPS_AT_ONCE = 100_000
+STEPS_AT_ONCE = 10_000
 
 
 class Core:
@@ -108,6 +108,10 @@ class Core:
         """Write a command that follows from the present one, and have it done after it."""
         self.log.command(value_type, intent, key, value)
         self._queue.append((step, arguments))
+
+    def follow(self, step: Callable[..., None], *arguments: object) -> None:
+        """Have something done right after the present step, because at once it might go too deep."""
+        self._queue.appendleft((step, arguments))
 
     @property
     def has_more(self) -> bool:

@@ -45,6 +45,16 @@ class JobCommands(Commands):
             core.log.event("JOB_BATCH", "ACTIVATED", core.next_key(), done)
             return views
 
+    def check_stream(self, type: str, timeout: int) -> None:
+        """Whether StreamActivatedJobs may be opened with these arguments; raises Rejection."""
+        text = "Expected to stream activated jobs with"
+        if not type:
+            blank = "type to be present, but it was blank"
+            raise Rejection("INVALID_ARGUMENT", f"{text} {blank}")
+        if timeout < 1:
+            low = f"timeout to be greater than zero, but it was {timeout}"
+            raise Rejection("INVALID_ARGUMENT", f"{text} {low}")
+
     def activate_for_stream(
         self, key: int, worker: str, *, timeout: int, fetch_variables: Iterable[str] = ()
     ) -> JobView | None:

@@ -81,11 +81,6 @@ class Messages:
         """The messages that are waiting under a name and key, oldest first."""
         return self._kept.get((name, correlation_key), [])
 
-    def kept_with_name(self, name: str) -> list[Message]:
-        """The messages that are waiting under a name, oldest first."""
-        found = [m for (kept, _), those in self._kept.items() if kept == name for m in those]
-        return sorted(found, key=lambda message: message.key)
-
     # -- subscriptions
 
     def open(self, instance: ElementInstance, event: Element, name: str, key: str) -> None:

@@ -266,22 +266,40 @@ class Placement:
             self._terminate(here)
 
     def _terminate(self, instance: ElementInstance) -> None:
+        """Terminate an instance and all in it, at once: inner ones end before outer ones."""
+        stack = [instance]
+        begun: set[int] = set()
+        while stack:
+            here = stack[-1]
+            if here.key not in begun:
+                begun.add(here.key)
+                self._begin_to_terminate(here)
+                stack.extend(reversed(_inside(here)))
+            else:
+                stack.pop()
+                self._end(here)
+
+    def _begin_to_terminate(self, instance: ElementInstance) -> None:
         core = self._core
         core.lifecycle.event(instance, TERMINATING)
         core.jobs.cancel(instance)
         core.incidents.drop(instance.incident)
         core.subscriptions.close(instance)
-        for child in list(instance.children.values()):
-            self._terminate(child)
-        if instance.called is not None and not instance.called.is_ending:
-            self._terminate(instance.called)
-        core.lifecycle.event(instance, TERMINATED)
-        core.lifecycle.detach(instance)
+
+    def _end(self, instance: ElementInstance) -> None:
+        self._core.lifecycle.event(instance, TERMINATED)
+        self._core.lifecycle.detach(instance)
         if isinstance(instance, ProcessInstance):
-            core.definitions.ended(instance)
+            self._core.definitions.ended(instance)
 
 
 _LOST = "could not be found"
+
+
+def _inside(instance: ElementInstance) -> list[ElementInstance]:
+    """What runs directly in an instance, or was called by it."""
+    called = instance.called
+    return [*instance.children.values(), *([called] if called and not called.is_ending else [])]
 
 
 def _ancestors(element: Element) -> list[Element]:

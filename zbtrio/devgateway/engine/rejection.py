@@ -28,6 +28,13 @@ class Rejection(ZbtrioError):
         self.reason = reason or text
 
 
+def check_tenant(rpc: str, tenant_id: str) -> None:
+    """There is one tenant, and nobody need name it; raises Rejection."""
+    if tenant_id not in ("", "<default>"):
+        text = f"Expected to handle gRPC request {rpc} with tenant identifier '{tenant_id}'"
+        raise Rejection("INVALID_ARGUMENT", f"{text}, but multi-tenancy is disabled")
+
+
 def rejected(command: str, type: str, reason: str) -> Rejection:
     """A broker's rejection: of which command, with which of Zeebe's rejection types, and why."""
     text = f"Command '{command}' rejected with code '{type}': {reason}"

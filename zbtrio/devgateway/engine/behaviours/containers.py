@@ -99,7 +99,7 @@ class Process(Container):
         self.core.compensation.forget(root)
         self.core.definitions.ended(root)
         if root.caller is not None and root.caller.state == TERMINATING:
-            self.core.lifecycle.terminated(root.caller)
+            self.core.follow(self.core.lifecycle.terminated, root.caller)  # calls may nest deeply
 
 
 def _start_of(element: Element) -> Element:

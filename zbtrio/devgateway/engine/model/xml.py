@@ -15,6 +15,7 @@ _REFERENCES = {
     "inclusiveGateway": ("default",),
     "boundaryEvent": ("attachedToRef",),
 }
+MAX_DEPTH = 150
 _PREFIXES = {BPMN: "", ZEEBE: "zeebe:"}
 
 
@@ -150,6 +151,7 @@ class _Builder:
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._node: Node | None = None
         self._root: Node | None = None
+        self._depth = 0
 
     def build(self, content: bytes) -> Node:
         try:
@@ -160,6 +162,10 @@ class _Builder:
         return self._root
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            text = f"The elements are nested more than {MAX_DEPTH} deep."
+            raise XmlError(_error(self._parser.CurrentLineNumber, text, "Fatal Error"))
         plain = {key: value for key, value in attributes.items() if " " not in key}
         node = Node(_tag(name), plain, self._parser.CurrentLineNumber, self._node)
         if self._node is not None:
@@ -171,6 +177,7 @@ class _Builder:
 
     def _end(self, name: str) -> None:
         assert self._node is not None
+        self._depth -= 1
         self._node.text = self._node.text.strip()
         self._node = self._node.parent
 
