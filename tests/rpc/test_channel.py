@@ -29,6 +29,7 @@ from zbtrio.rpc.frames import (
     StreamReset,
 )
 from zbtrio.rpc.grpc import frame_message
+from zbtrio.rpc.header_memo import FieldList
 from zbtrio.rpc.http2 import Http2Connection, Stream
 
 TOPOLOGY = proto.TopologyRequest()
@@ -244,6 +245,27 @@ class TestUnary:
             with pytest.raises(RpcError, match="without a status") as failure:
                 await channel.unary(rpcs.TOPOLOGY, TOPOLOGY)
             assert failure.value.status is Status.UNKNOWN
+
+    @pytest.mark.parametrize("reset", [False, True])
+    async def test_a_web_page(self, reset: bool) -> None:
+        """What comes behind its headers means nothing."""
+        puppet = Puppet()
+        page = FieldList((b":status", b"200"), (b"content-type", b"text/html"))
+        async with channel_to(puppet.connect) as channel, trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def answer() -> None:
+                stream = (await puppet.expect(HeadersReceived)).stream
+                puppet.core.send_headers(stream, page)
+                puppet.core.send_data(stream, b"<html>")
+                if reset:
+                    puppet.core.reset_stream(stream)
+                else:
+                    puppet.core.send_headers(stream, TRAILERS, end_stream=True)
+                await puppet.flush()
+
+            with pytest.raises(RpcError, match="text/html"):
+                await channel.unary(rpcs.TOPOLOGY, TOPOLOGY)
 
     async def test_a_message_above_the_limit(self) -> None:
         async with serving(Service(Echo=(UNARY, echo))) as (_, connect):

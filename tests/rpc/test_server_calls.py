@@ -11,13 +11,14 @@ import pytest
 import trio
 from grpclib.const import Status
 from grpclib.exceptions import GRPCError
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.rpc.services import (
     CHAT,
     COLLECT,
     PARTS,
     UNARY,
+    Answer,
     RawClient,
     Service,
     ask,
@@ -30,6 +31,7 @@ from tests.rpc.services import (
 )
 from zbtrio._proto import gateway_protocol as proto
 from zbtrio.rpc import Channel, Method, RpcError, ServerCall, current_call
+from zbtrio.rpc.frames import ErrorCode
 from zbtrio.rpc.grpc import frame_message
 from zbtrio.rpc.header_memo import FieldList
 from zbtrio.rpc.server_call import MAX_STATUS_MESSAGE, status_message
@@ -420,6 +422,38 @@ async def test_bodies_that_are_no_message(name: str) -> None:
         assert answer.get(b"grpc-message")
 
 
+async def test_a_request_of_headers_only() -> None:
+    async with serving(SERVICE) as (_, connect):
+        client = await RawClient(await connect()).start()
+        stream = client.core._new_stream(1)
+        client.answers[1] = Answer()
+        client.core.send_headers(stream, request_fields(), end_stream=True)
+        await client.flush()
+        answer = await client.answer(stream)
+        assert answer.get(b"grpc-status") == b"13"
+        assert answer.get(b"grpc-message") == b"0 request messages for an RPC that takes one"
+
+
+async def test_a_request_that_is_no_call_and_reset_at_once() -> None:
+    async with serving(SERVICE) as (_, connect):
+        client = await RawClient(await connect()).start()
+        client.core.reset_stream(client.core.open_stream(request_fields(**{":path": b"/x"})))
+        stream = await client.request("Echo", b"goes on")
+        assert (await client.answer(stream)).get(b"grpc-status") == b"0"
+
+
+async def test_a_bad_request_message_while_a_response_waits() -> None:
+    """The client's credit comes right behind its fault."""
+    async with serving(SERVICE) as (_, connect):
+        client = await RawClient(await connect(), stream_window=50).start()
+        stream = await client.request("Chat", bytes(1000), end=False)
+        await wait_all_tasks_blocked()
+        client.core.send_data(stream, b"\xff" * 10)
+        client.core.give_credit(stream, 10_000)
+        await client.flush()
+        assert (await client.answer(stream)).get(b"grpc-status") == b"8"
+
+
 async def test_a_call_that_has_failed_reads_no_more() -> None:
     async with serving(SERVICE, max_message_size=1000) as (_, connect):
         client = await RawClient(await connect()).start()
@@ -465,6 +499,13 @@ class TestDeadlines:
             answer = await client.answer(stream)
             assert answer.get(b"grpc-status") == b"4"
             assert trio.current_time() - start == pytest.approx(1.5)
+
+    async def test_it_ends_a_response_that_nobody_reads(self, autojump_clock: MockClock) -> None:
+        async with serving(SERVICE) as (_, connect):
+            client = await RawClient(await connect(), stream_window=50).start()
+            stream = await client.request("Echo", bytes(1000), (b"grpc-timeout", b"1S"))
+            await trio.sleep(2)
+            assert (await client.answer(stream)).reset == ErrorCode.CANCEL
 
     async def test_a_handler_sees_its_deadline(self, autojump_clock: MockClock) -> None:
         seen: list[float] = []

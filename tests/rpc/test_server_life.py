@@ -38,7 +38,12 @@ from zbtrio.rpc import Channel, Method, RpcError, Server, ServerCall
 from zbtrio.rpc.frames import PREFACE, ErrorCode
 from zbtrio.rpc.grpc import frame_message
 from zbtrio.rpc.health import Health
-from zbtrio.rpc.server_connection import MAX_QUEUED, READ_SIZE, RESETS_AT_ONCE
+from zbtrio.rpc.server_connection import (
+    MAX_QUEUED,
+    READ_SIZE,
+    RESETS_AT_ONCE,
+    ServerConnection,
+)
 
 
 class Watched:
@@ -502,6 +507,15 @@ class TestHostileClients:
             assert b"this port speaks gRPC" in answer
             await stream.aclose()
             nursery.cancel_scope.cancel()
+
+
+async def test_peers_have_names() -> None:
+    ours, theirs = trio.socket.socketpair()
+    stream = trio.SocketStream(ours)
+    assert ServerConnection(stream, {}, Server([])._limits).peer == "a local socket"
+    theirs.close()
+    await stream.aclose()
+    assert ServerConnection(stream, {}, Server([])._limits).peer == "a peer that has left"
 
 
 async def test_a_defect_of_the_server_ends_one_connection_only(

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import grpc
@@ -85,6 +86,18 @@ class TestOurselves:
                 for size in (0, 1, 3_000_000):
                     assert await ask(channel, "Echo", bytes(size)) == bytes(size)
                 assert (await ask(channel, "Who")).startswith(b"127.0.0.1:")
+
+    async def test_a_graceful_end(self, certificates: Certificates) -> None:
+        server = Server([Service(Echo=(UNARY, echo))])
+        async with trio.open_nursery() as nursery:
+            serve = partial(server.serve_tcp, 0, "127.0.0.1", certificates.for_server())
+            (listener,) = await nursery.start(serve)
+            port = listener.transport_listener.socket.getsockname()[1]
+            async with Channel(f"127.0.0.1:{port}", ssl=certificates.for_client()) as channel:
+                await ask(channel, "Echo")
+                with trio.fail_after(5):
+                    await server.shutdown()
+                assert "GOAWAY" in channel.trouble
 
     async def test_mutual(self, certificates: Certificates) -> None:
         async with serving(certificates.for_server(mutual=True)) as address:

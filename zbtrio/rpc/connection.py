@@ -99,11 +99,6 @@ class Connection:
         """The server's SETTINGS_MAX_CONCURRENT_STREAMS."""
         return self._core.remote_max_streams
 
-    @property
-    def calls(self) -> int:
-        """Streams that are open now."""
-        return len(self._core.streams)
-
     def start(self, call: Call, now: float) -> None:
         """Send a call's request; there must be room."""
         headers, literals = self._request_headers(call)
@@ -209,11 +204,10 @@ class Connection:
             try:
                 data = await receive(READ_SIZE)
             except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self.close(_reason(error))
+                self._lost(_reason(error))
                 return
             if not data:
-                hint = "" if self.ready.is_set() else " at once: does it want TLS, a certificate?"
-                self.close(f"the server closed the connection{hint}")
+                self._lost("the server closed the connection")
                 return
             self._last_heard = trio.current_time()
             for event in core.receive_data(bytes(data)):
@@ -233,8 +227,12 @@ class Connection:
             try:
                 await self._transport.send_all(data)
             except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-                self.close(_reason(error))
+                self._lost(_reason(error))
                 return
+
+    def _lost(self, reason: str) -> None:
+        hint = "" if self.ready.is_set() else " at once: does the server want TLS, a certificate?"
+        self.close(f"{reason}{hint}")
 
     def _raise_barrier(self) -> None:
         """One SETTINGS frame behind all the resets of a tick."""

@@ -100,7 +100,7 @@ class HeaderEncoder:
         self._encoder.header_table_size = size
         self._known.clear()
         changes = self._encoder.table_size_changes
-        changes[:] = [min(changes), size]  # RFC 7541 section 4.2: the smallest and the last
+        changes[:] = sorted({min(changes), size})  # the smallest and the last (RFC 7541, 4.2)
 
     def encode(self, headers: FieldList) -> bytes:
         """Return the header block of `headers`."""

@@ -175,8 +175,6 @@ class ServerCall:
 
     def data_received(self, data: bytes, size: int, ended: bool) -> None:
         """Take body bytes; `size` of them count against the stream's window."""
-        if self.done:
-            return
         try:
             self._requests.extend(self._reader.feed(data))
         except RpcError as error:

@@ -324,7 +324,10 @@ def _peer_of(transport: trio.abc.Stream) -> str:
     if not isinstance(transport, trio.SocketStream):
         return "memory"
     try:
-        host, port, *_ = transport.socket.getpeername()
+        name: Any = transport.socket.getpeername()
     except OSError:
         return "a peer that has left"
+    if not isinstance(name, tuple):
+        return "a local socket"
+    host, port = cast("tuple[str, int]", name[:2])
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
