@@ -13,19 +13,13 @@ import trio
 
 from zbtrio.broker import Broker
 
-from .client_gateway import ClientGateway, open_client
+from .client_gateway import open_client
+from .compare import run_on_client
 from .normal import lenient
 from .recorded import CASES, expected_answers, expected_story
-from .runner import Answer, Run
+from .runner import Answer
 
 AT_ONCE = 4
-
-
-async def run(case: Path, gateway: ClientGateway) -> Answer:
-    async with trio.open_nursery() as nursery:
-        got = await Run(case, gateway, nursery).run()
-        nursery.cancel_scope.cancel()
-    return got
 
 
 def has_incidents(case: Path) -> bool:
@@ -39,7 +33,7 @@ async def run_all(address: str, cases: list[Path]) -> dict[str, Answer]:
 
         async def keep(case: Path) -> None:
             async with limiter:
-                answers[case.name] = await run(case, gateway)
+                answers[case.name] = await run_on_client(case, gateway)
 
         async with trio.open_nursery() as nursery:
             for case in cases:
@@ -47,7 +41,7 @@ async def run_all(address: str, cases: list[Path]) -> dict[str, Answer]:
                     nursery.start_soon(keep, case)
         for case in cases:
             if has_incidents(case):
-                answers[case.name] = await run(case, gateway)
+                answers[case.name] = await run_on_client(case, gateway)
     return answers
 
 
@@ -63,5 +57,5 @@ async def test_case(case: Path, answers: dict[str, Answer], broker: Broker) -> N
     # Once more, alone: a busy broker may have come too late for a timer.
     if lenient(answers[case.name]) != expected:
         async with open_client(broker.address) as gateway:
-            answers[case.name] = await run(case, gateway)
+            answers[case.name] = await run_on_client(case, gateway)
     assert lenient(answers[case.name]) == expected

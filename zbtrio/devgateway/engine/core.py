@@ -110,7 +110,7 @@ class Core:
         self._queue.append((step, arguments))
 
     def follow(self, step: Callable[..., None], *arguments: object) -> None:
-        """Have something done right after the present step, because at once it might go too deep."""
+        """Have something done right after the present step, as at once it might go too deep."""
         self._queue.appendleft((step, arguments))
 
     @property

@@ -39,7 +39,7 @@ def read_document(text: str) -> Document:
         return {}
     try:
         document = _DECODE(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         document = _read_leniently(text)
     if _LONG_INTEGER.search(text):
         _check_integers(document)
@@ -61,7 +61,7 @@ def _read_leniently(text: str) -> object:
     plain = _QUOTED.sub(_double_quoted, text.strip())
     decoder = json.JSONDecoder(parse_float=_read_float, parse_constant=_refuse_constant)
     try:
-        return decoder.raw_decode(plain)[0]
+        return _without_surrogates(decoder.raw_decode(plain)[0])
     except json.JSONDecodeError as error:
         raise _invalid(text, error.lineno, _column(plain, error)) from None
     except _ConstantError as error:
@@ -69,6 +69,11 @@ def _read_leniently(text: str) -> object:
         raise _invalid(text, 1, at) from None
     except RecursionError:
         raise _invalid(text, 1, 1) from None
+
+
+def _without_surrogates(value: object) -> object:
+    """Halves of a surrogate pair, which UTF-8 can't hold, become question marks."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
 
 
 class _ConstantError(Exception):

@@ -9,7 +9,7 @@ import calendar
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
@@ -46,9 +46,10 @@ class Interval:
             raise ValueError("Text cannot be parsed to a Period")
         sign = -1 if match[1] == "-" else 1
         years, months, weeks, days, hours, minutes = (int(n or 0) for n in match.groups()[1:7])
-        span = timedelta(
-            days=weeks * 7 + days, hours=hours, minutes=minutes, seconds=float(match[8] or 0)
-        )
+        try:
+            span = timedelta(weeks * 7 + days, float(match[8] or 0), 0, 0, minutes, hours)
+        except OverflowError:
+            raise ValueError("The interval goes too far") from None
         return cls(sign * (years * 12 + months), sign * span)
 
     def after(self, instant: int) -> int:
@@ -80,7 +81,12 @@ def parse_date_time(text: str) -> datetime:
     if match is None:
         raise ValueError(f"Text '{text}' could not be parsed at index {_end_of_date_time(text)}")
     moment = datetime.fromisoformat((match[1] + match[2]).upper())
-    return moment.astimezone(ZoneInfo(match[3])) if match[3] else moment
+    if match[3] is None:
+        return moment
+    try:
+        return moment.astimezone(ZoneInfo(match[3]))
+    except (ZoneInfoNotFoundError, OSError):
+        raise ValueError(f"Unknown time zone '{match[3]}'") from None
 
 
 def _end_of_date_time(text: str) -> int:
