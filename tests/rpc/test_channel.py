@@ -60,7 +60,10 @@ class Puppet:
     async def read(self) -> list[Event]:
         """Wait for bytes and return what they mean; their answers wait for `flush`."""
         await self._connected.wait()
-        return self.core.receive_data(bytes(await self.transport.receive_some()))
+        data = bytes(await self.transport.receive_some())
+        if not data:
+            raise trio.BrokenResourceError("the channel has closed the connection")
+        return self.core.receive_data(data)
 
     async def expect(self, kind: type[Event]) -> Any:
         """Read until an event of this kind comes, and answer all."""
