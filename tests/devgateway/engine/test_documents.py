@@ -13,28 +13,30 @@ from hypothesis import strategies as st
 from zbtrio.devgateway.engine import Rejection
 from zbtrio.devgateway.engine.documents import read_document, write_json
 
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 SCALARS = (
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(codec="utf-8"))
+    | TEXTS
 )
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
-    max_leaves=20,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=8,
 )
 
 
-@settings(max_examples=30)
-@given(st.dictionaries(st.text(st.characters(codec="utf-8")), VALUES))
+@settings(max_examples=50, deadline=None)
+@given(st.dictionaries(TEXTS, VALUES, max_size=4))
 def test_documents_survive(document: dict[str, Any]) -> None:
     text = json.dumps(document)
     assert read_document(text) == document
     assert json.loads(write_json(document)) == document
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("{}[]\"':,aN1.-+e\\u08 \n")))
 def test_no_text_does_more_than_be_refused(text: str) -> None:
     with suppress(Rejection):

@@ -76,7 +76,7 @@ class CompensationRoom:
 
     def _pass_boundary(self, activity: Element, scope: ElementInstance) -> None:
         event = next(each for each in activity.boundaries if each.is_compensation)
-        instance = self._core.lifecycle.instance(self._core.next_key(), event, scope)
+        instance = self._core.lifecycle.new_instance(event, scope)
         for state in (ACTIVATING, ACTIVATED, COMPLETING, COMPLETED):
             self._core.lifecycle.event(instance, state)
 

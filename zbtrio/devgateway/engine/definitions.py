@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .documents import Document
-from .lifecycle import process_value
 from .model.elements import CalledProcess, Element
 from .state import Definition, ElementInstance, ProcessInstance, Trigger
+from .values import process_value
 
 if TYPE_CHECKING:
     from .core import Core

@@ -44,13 +44,6 @@ class Evaluator:
             return result.value
         raise _wrong_type(source, result, "STRING")
 
-    def optional_string(self, source: Source, variables: Variables) -> str | None:
-        """A text or nothing."""
-        result = self._result(source, variables)
-        if result.value is None or isinstance(result.value, str):
-            return result.value
-        raise _wrong_type(source, result, "STRING")
-
     def number(self, source: Source, variables: Variables) -> int:
         """A whole number; what stands behind the point is cut off."""
         result = self._result(source, variables)

@@ -114,7 +114,7 @@ class Events:
     def activate(self, trigger: Trigger, scope: ElementInstance) -> None:
         """Begin the event of a trigger: of a boundary, behind a gateway, or starting a process."""
         lifecycle, event = self._core.lifecycle, trigger.element
-        instance = lifecycle.instance(self._core.next_key(), event, scope)
+        instance = lifecycle.new_instance(event, scope)
         lifecycle.attach(instance)
         self.taken(trigger, scope)
         lifecycle.event(instance, ACTIVATING)

@@ -17,13 +17,12 @@ from .state import (
     ACTIVATING,
     COMPLETED,
     COMPLETING,
-    DEFAULT_TENANT,
     TERMINATED,
     TERMINATING,
-    Definition,
     ElementInstance,
     Trigger,
 )
+from .values import element_value, flow_value
 
 if TYPE_CHECKING:
     from .behaviours.base import Behaviour
@@ -61,7 +60,7 @@ class Lifecycle:
             counter: its place in a loop, from 1.
             flow: whether a sequence flow leads to it.
         """
-        instance = self.instance(self._core.next_key(), element, scope)
+        instance = self.new_instance(element, scope)
         instance.loop_counter = counter
         if trigger is not None:
             instance.trigger = trigger
@@ -80,21 +79,20 @@ class Lifecycle:
             flow,
         )
 
-    def instance(self, key: int, element: Element, scope: ElementInstance) -> ElementInstance:
+    def new_instance(self, element: Element, scope: ElementInstance) -> ElementInstance:
         """An instance that has not begun."""
         value = element_value(element, scope)
-        return ElementInstance(key, element, scope.definition, scope, value)
+        return ElementInstance(self._core.next_key(), element, scope.definition, scope, value)
 
     def start(self, instance: ElementInstance) -> None:
         """Have a process instance begin."""
-        value = instance.value
         self._core.instances[instance.key] = instance
         instance.definition.instances += 1
         self._core.queue(
             "PROCESS_INSTANCE",
             "ACTIVATE_ELEMENT",
             instance.key,
-            value,
+            instance.value,
             self._begin_process,
             instance,
         )
@@ -135,16 +133,11 @@ class Lifecycle:
 
     def activating(self, instance: ElementInstance) -> None:
         """The first step: input mappings and what the element needs before its own work."""
-        if instance.scope is not None:
-            self._guard(instance, self._activate)
-        else:
-            self._guard(instance, self._activate_own)
+        self._guard(instance, self._activate)
 
     def _activate(self, instance: ElementInstance) -> None:
-        self.behaviour(instance.around.element).child_activating(instance.around, instance)
-        self._activate_own(instance)
-
-    def _activate_own(self, instance: ElementInstance) -> None:
+        if instance.scope is not None:
+            self.behaviour(instance.scope.element).child_activating(instance.scope, instance)
         behaviour = self.behaviour(instance.element)
         behaviour.activate(instance)
         if instance.element.start_listeners:
@@ -341,43 +334,3 @@ def _consume_flows(element: Element, scope: ElementInstance) -> None:
     for flow in element.incoming:
         scope.taken[flow.id] -= 1
     scope.active_flows -= len(element.incoming)
-
-
-def element_value(element: Element, scope: ElementInstance) -> dict[str, object]:
-    """What the records of an instance in a scope say, under Zeebe's names."""
-    value = dict(scope.value)
-    value["bpmnElementType"] = element.type
-    value["bpmnEventType"] = element.event_type
-    value["elementId"] = element.id
-    value["flowScopeKey"] = scope.key
-    value["parentProcessInstanceKey"] = value["parentElementInstanceKey"] = -1
-    return value
-
-
-def flow_value(flow: Flow, scope: ElementInstance) -> dict[str, object]:
-    """What the record of a taken sequence flow says."""
-    value = dict(scope.value)
-    value["bpmnElementType"] = "SEQUENCE_FLOW"
-    value["bpmnEventType"] = "UNSPECIFIED"
-    value["elementId"] = flow.id
-    value["flowScopeKey"] = scope.key
-    return value
-
-
-def process_value(
-    definition: Definition, key: int, caller: ElementInstance | None
-) -> dict[str, object]:
-    """What the records of a process instance say, under Zeebe's names."""
-    return {
-        "bpmnElementType": "PROCESS",
-        "bpmnEventType": "UNSPECIFIED",
-        "elementId": definition.id,
-        "bpmnProcessId": definition.id,
-        "version": definition.version,
-        "processDefinitionKey": definition.key,
-        "processInstanceKey": key,
-        "flowScopeKey": -1,
-        "parentProcessInstanceKey": caller.root.key if caller else -1,
-        "parentElementInstanceKey": caller.key if caller else -1,
-        "tenantId": DEFAULT_TENANT,
-    }

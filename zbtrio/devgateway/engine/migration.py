@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .lifecycle import element_value, process_value
 from .model.elements import Element
 from .rejection import Rejection, rejected
 from .state import Definition, ElementInstance, ProcessInstance
+from .values import element_value, process_value
 from .variables import variable_value
 from .waiting import MessageSubscription, Timer
 

@@ -212,7 +212,7 @@ class Placement:
         scope, missing = self._scope(root, element, ancestor)
         for container in missing:
             scope = self._begin_scope(container, scope)
-        instance = core.lifecycle.instance(core.next_key(), element, scope)
+        instance = core.lifecycle.new_instance(element, scope)
         around = {each.element.id: each for each in (root, *scope.chain(), instance)}
         for variable in instruction.variables:
             target = around[variable.scope_id or root.element.id]
@@ -249,7 +249,7 @@ class Placement:
 
     def _begin_scope(self, container: Element, scope: ElementInstance) -> ElementInstance:
         core = self._core
-        instance = core.lifecycle.instance(core.next_key(), container, scope)
+        instance = core.lifecycle.new_instance(container, scope)
         core.lifecycle.attach(instance)
         core.lifecycle.event(instance, ACTIVATING)
         core.lifecycle.event(instance, ACTIVATED)
