@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from tests.rpc.puppet import Puppet, channel_to
 from tests.rpc.services import ask
-from tests.rpc.test_channel import Puppet, channel_to
 from zbtrio.rpc import RpcError
 from zbtrio.rpc.frames import ErrorCode, HeadersReceived
 from zbtrio.rpc.grpc import frame_message
