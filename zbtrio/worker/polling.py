@@ -24,7 +24,7 @@ from zbtrio.rpc.codec import decoder_for, encode
 from zbtrio.worker.backoff import pause
 from zbtrio.worker.dispatch import Dispatcher
 from zbtrio.worker.limiter import ActiveLimiter
-from zbtrio.worker.recovery import SETTLING_ANSWER, SOON
+from zbtrio.worker.recovery import GLANCING, SETTLING_ANSWER, SOON
 from zbtrio.worker.source import Source
 from zbtrio.worker.subscription import Subscription
 
@@ -66,6 +66,7 @@ class Poller(Source):
         self._asked = 0
         self._empty_at_once = 0
         self._held = 0.0
+        self._glance = False
         self._error: Exception | None = None
 
     def changed(self) -> None:
@@ -120,7 +121,7 @@ class Poller(Source):
 
     def _question(self) -> tuple[bytes, float | None]:
         settling = self._recovery.settling
-        self._held = -1.0 if settling else self._hold()
+        self._held = self._hold()
         slack = SETTLING_ANSWER if settling else SLACK
         return self._payload(self._asked, self._held), max(0.0, self._held) + slack
 
@@ -139,7 +140,13 @@ class Poller(Source):
 
     def _hold(self) -> float:
         """Seconds for which the gateway shall hold an unanswered poll; below 0 for not at all."""
-        return self._subscription.request_timeout if self._subscription.poll == "long" else -1.0
+        if self._subscription.poll != "long" or self._recovery.settling:
+            return -1.0
+        longest, back_for = self._subscription.request_timeout, self._recovery.back_for
+        if back_for >= GLANCING:
+            return longest
+        self._glance = not self._glance
+        return -1.0 if self._glance else min(longest, back_for / 6)
 
     def _payload(self, count: int, held: float) -> bytes:
         """The request's bytes; there are as many different ones as counts."""

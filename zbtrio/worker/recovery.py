@@ -24,7 +24,7 @@ from zbtrio.worker.backoff import LONGEST, pause
 from zbtrio.worker.subscription import Subscription
 from zbtrio.worker.waits import Waits
 
-__all__ = ["SETTLING_ANSWER", "SOON", "Recovery", "is_settling"]
+__all__ = ["GLANCING", "SETTLING_ANSWER", "SOON", "Recovery", "is_settling"]
 
 _log = logging.getLogger("zbtrio.worker")
 
@@ -39,6 +39,12 @@ SETTLING = 12.0
 
 A gateway that has just started parks a long poll that finds no leader yet, and looks again when a
 new job comes up, or after 10 s: jobs that wait in the broker since before would wait for that.
+"""
+
+GLANCING = 120.0
+"""Seconds after a reconnect in which every second poll is a single pass, for the same reason.
+
+A broker may need longer than SETTLING to lead its partitions again. The long polls between grow.
 """
 
 UNAUTHENTICATED_FOR = 60.0
@@ -69,6 +75,11 @@ class Recovery:
         self._failures = 0
         self._other: Metadata | None = None
         self._unauthenticated_since: float | None = None
+
+    @property
+    def back_for(self) -> float:
+        """Seconds since the connection was lost and has come back; infinite if it never was."""
+        return trio.current_time() - self._client.channel.reconnected_at
 
     @property
     def settling(self) -> bool:
