@@ -20,6 +20,7 @@ from .recorded import CASES, expected_answers, expected_story
 from .runner import Answer
 
 AT_ONCE = 4
+ALONE = 3
 
 
 def has_incidents(case: Path) -> bool:
@@ -54,8 +55,10 @@ def answers(request: pytest.FixtureRequest, broker: Broker) -> dict[str, Answer]
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_case(case: Path, answers: dict[str, Answer], broker: Broker) -> None:
     expected = lenient(expected_answers(case))
-    # Once more, alone: a busy broker may have come too late for a timer.
-    if lenient(answers[case.name]) != expected:
+    # Again, alone: a busy broker may have come too late for a timer.
+    for _ in range(ALONE):
+        if lenient(answers[case.name]) == expected:
+            break
         async with open_client(broker.address) as gateway:
             answers[case.name] = await run_on_client(case, gateway)
     assert lenient(answers[case.name]) == expected
